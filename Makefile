@@ -1,0 +1,37 @@
+# `make run` and `make test` do everything on a fresh machine with Python 3.11 or later, pip and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+REPORT := parity-report.html
+
+.PHONY: run test lint format clean
+.DELETE_ON_ERROR:
+
+## Check every built-in pair, print the table, write the HTML report.
+run: $(STAMP)
+	$(BIN)/parity run --html $(REPORT)
+
+## The tests; they check every built-in pair too.
+test: $(STAMP)
+	$(BIN)/pytest -n 2 --dist worksteal
+
+## Lint, format check, types.
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) $(REPORT)
+
+# --no-build-isolation would save a download, but a fresh machine has no hatchling.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev]'
+	touch $(STAMP)
