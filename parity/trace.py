@@ -1,0 +1,119 @@
+"""A Trace: named NumPy arrays that one side produced, and where they came from; all that one side tells another."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FORMAT = 1  # of the header; a reader refuses what it does not know
+
+
+class TraceError(ValueError):
+    """A file is not a Trace, or not one that can be read."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Named arrays of one run of one side.
+
+    Attributes:
+        tensors: Arrays by path, such as "forward/logits" or "gradient/W1". A dtype that NumPy lacks is widened exactly.
+        dtypes: The framework's own dtype of each of them, such as "bfloat16".
+        facts: Strings by path: names and dtypes, compared letter by letter.
+        rounding: Rounding operations on the longest path to each tensor, where the side can read its own graph.
+        origin: Framework, version, device, precision and whatever else tells two runs apart.
+    """
+
+    tensors: Mapping[str, np.ndarray]
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    rounding: Mapping[str, float] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the Trace as one safetensors file with a JSON header; a file of that name is replaced whole or not.
+
+        Args:
+            path: The file to write; its folder must exist.
+
+        Raises:
+            TraceError: If the folder does not exist.
+        """
+        from safetensors.numpy import save
+
+        target = Path(path)
+        if not target.parent.is_dir():
+            raise TraceError(f"trace: the folder of {target} does not exist; create it, or name another")
+        header = {
+            "format": FORMAT,
+            "dtypes": dict(self.dtypes),
+            "facts": dict(self.facts),
+            "rounding": dict(self.rounding),
+            "origin": dict(self.origin),
+        }
+        data = save(
+            {name: np.array(array, order="C") for name, array in self.tensors.items()},
+            {"parity": json.dumps(header, sort_keys=True)},
+        )
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Trace":
+        """Read a Trace. Nothing is unpickled; sizes and offsets are checked against the file before an array is made.
+
+        Args:
+            path: A file that `save` wrote.
+
+        Returns:
+            The Trace.
+
+        Raises:
+            TraceError: If the file is missing, truncated, of another kind or of a newer format.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        target = Path(path)
+        if not target.is_file():
+            raise TraceError(f"trace: there is no file {target}; write one with Trace.save")
+        try:
+            with safe_open(target, framework="np") as file:
+                header = _header((file.metadata() or {}).get("parity"), target)
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        except (SafetensorError, OSError) as error:
+            raise TraceError(
+                f"trace: {target} cannot be read: {error}; it is truncated or no safetensors file"
+            ) from error
+        return cls(tensors, header["dtypes"], header["facts"], header["rounding"], header["origin"])
+
+
+def _header(text: str | None, path: Path) -> dict[str, Any]:
+    if text is None:
+        raise TraceError(
+            f"trace: {path} is a safetensors file, but its header has no entry 'parity'; "
+            "it was not written by Trace.save"
+        )
+    try:
+        header = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TraceError(f"trace: the header of {path} is no JSON: {error}") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        got = header.get("format") if isinstance(header, dict) else type(header).__name__
+        raise TraceError(
+            f"trace: {path} has format {got!r}, this version reads {FORMAT}; update parity, or write the file again"
+        )
+    wanted = ("dtypes", "facts", "rounding", "origin")
+    if not all(isinstance(header.get(name), dict) for name in wanted):
+        raise TraceError(f"trace: the header of {path} lacks one of {', '.join(wanted)}; write the file again")
+    return header
