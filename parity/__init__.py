@@ -1,0 +1,38 @@
+"""Matched PyTorch and JAX implementations, and a harness that proves that they agree.
+
+Importing this package imports no framework; each part is imported when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from parity.checking import ParityError as ParityError
+    from parity.checking import assert_parity as assert_parity
+    from parity.checking import check as check
+    from parity.numerics import Finding as Finding
+    from parity.numerics import Verdict as Verdict
+    from parity.report import Report as Report
+    from parity.trace import Trace as Trace
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Finding": "parity.numerics",
+    "ParityError": "parity.checking",
+    "Report": "parity.report",
+    "Trace": "parity.trace",
+    "Verdict": "parity.numerics",
+    "assert_parity": "parity.checking",
+    "check": "parity.checking",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'parity' has no attribute {name!r}; it has {', '.join(_HOMES)}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

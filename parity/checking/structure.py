@@ -1,0 +1,85 @@
+"""Structure: names, shapes, dtypes and facts. Values are compared only where these hold."""
+
+import numpy as np
+
+from parity.checking.runs import Runs
+from parity.numerics import Finding, Verdict
+from parity.trace import Trace
+
+KINDS = {"f": "floating", "i": "integer", "u": "integer", "b": "boolean", "c": "complex"}
+
+
+def compare_structure(runs: Runs) -> tuple[list[Finding], list[str]]:
+    """Compare what both sides returned, before any value is looked at.
+
+    Integers count as one dtype whatever their width: torch's int64 is JAX's int32 by default.
+
+    Args:
+        runs: The four runs.
+
+    Returns:
+        (findings of stage "structure": one for each difference, or one that says that there is none; names of the
+        tensors whose values can be compared).
+    """
+    found: list[Finding] = []
+    for left, right, precision in ((runs.torch64, runs.jax64, "float64"), (runs.torch, runs.jax, runs.dtype)):
+        found += [
+            f
+            for f in _differences(left, right, precision, runs.dtype)
+            if f.torch_path not in {g.torch_path for g in found}
+        ]
+    bad = {f.torch_path for f in found}
+    names = [n for n in runs.torch64.tensors if n in runs.jax64.tensors and n.partition("/")[2] not in bad]
+    if not found:
+        facts = f" and {len(runs.torch64.facts)} facts" if runs.torch64.facts else ""
+        found.append(
+            Finding(
+                "structure",
+                "",
+                "",
+                Verdict.AGREE,
+                f"{len(names)} tensors{facts} of the same names, shapes and dtypes on both sides",
+                runs.dtype,
+            )
+        )
+    return found, names
+
+
+def _differences(torch: Trace, jax: Trace, precision: str, dtype: str) -> list[Finding]:
+    found = []
+
+    def differ(name: str, message: str) -> None:
+        path = name.partition("/")[2]
+        found.append(Finding("structure", path, path, Verdict.STRUCTURE, message, dtype))
+
+    everything = dict.fromkeys([*torch.tensors, *torch.facts, *jax.tensors, *jax.facts])
+    for name in everything:
+        sides = [
+            side for side, trace in (("torch", torch), ("jax", jax)) if name in trace.tensors or name in trace.facts
+        ]
+        if len(sides) == 1:
+            differ(name, f"only the {sides[0]} side returns it")
+        elif (name in torch.facts) != (name in jax.facts):
+            differ(name, "a string on one side, a tensor on the other")
+        elif name in torch.facts:
+            if torch.facts[name] != jax.facts[name]:
+                differ(name, f"torch {torch.facts[name]!r}, jax {jax.facts[name]!r}")
+        elif torch.tensors[name].shape != jax.tensors[name].shape:
+            differ(name, f"shapes differ: torch {torch.tensors[name].shape}, jax {jax.tensors[name].shape}")
+        else:
+            left, right = _dtype(torch, name), _dtype(jax, name)
+            if left != right:
+                differ(name, f"dtypes differ in the {precision} run: torch {left}, jax {right}")
+    return found
+
+
+def _dtype(trace: Trace, name: str) -> str:
+    """The framework's dtype; the kind alone for integers, and for plain Python numbers that have none."""
+    kind = KINDS.get(trace.tensors[name].dtype.kind, "other")
+    label = trace.dtypes.get(name)
+    return label if label and kind in ("floating", "complex") else kind
+
+
+def leading_steps(arrays: dict[str, np.ndarray]) -> int:
+    """The number of steps of a training curve: the length of the first output that has an axis; 0 where none has."""
+    return next((len(a) for a in arrays.values() if a.ndim > 0), 0)

@@ -1,0 +1,196 @@
+"""The command line: arguments and exit codes, nothing else. Frameworks are imported by the commands that need them."""
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+import parity
+
+app = typer.Typer(
+    name="parity",
+    help="Matched PyTorch and JAX implementations, checked against each other: outputs, gradients, training curves.",
+    epilog="Exit status: 0 agree, 1 differ, 2 usage, 3 a side is missing or could not run.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Device(StrEnum):
+    """Where both sides run."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    BOTH = "both"
+
+
+class Precision(StrEnum):
+    """Working dtypes; float64 is always run beside them, as the reference."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+Concepts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[CONCEPT]...", help="Pairs to check, such as spiral; all where none is named."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"parity {parity.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    concepts: Concepts = None,
+    device: Annotated[Device, typer.Option(help="Where both sides run.")] = Device.CPU,
+    dtype: Annotated[
+        list[Precision] | None,
+        typer.Option(help="Working dtype beside float64; may be given more than once. Default: float32."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as one HTML file.")] = None,
+    json: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the report as JSON; - for standard output, in place of the table."),
+    ] = None,
+) -> None:
+    """Check the built-in pairs against each other; a table on stdout, one line a pair."""
+    from parity.cases import UnknownConcept, resolve
+    from parity.cases import run as run_cases
+
+    try:
+        names = resolve(concepts or ())
+    except UnknownConcept as error:
+        _refuse(str(error), 2)
+    for target in (html, Path(json) if json not in (None, "-") else None):
+        if target is not None and not target.parent.is_dir():
+            _refuse(f"the folder of {target} does not exist; create it, or name another file", 2)
+    devices = _devices(device)
+    dtypes = ("float64", *(d.value for d in dict.fromkeys(dtype or [Precision.FLOAT32]) if d is not Precision.FLOAT64))
+    with _progress() as started:
+        report = run_cases(names, dtypes=dtypes, devices=devices, started=started)
+    if html is not None:
+        report.to_html(html)
+    if json == "-":
+        typer.echo(report.to_json())
+    else:
+        if json is not None:
+            report.to_json(json)
+        _print(report, detail=bool(concepts))
+        if html is not None:
+            print(f"report: {html}", file=sys.stderr)
+    raise typer.Exit(report.exit_status)
+
+
+@app.command()
+def show(concept: Annotated[str, typer.Argument(help="The pair to show, such as spiral.")]) -> None:
+    """Print the two implementations of a concept next to each other, aligned by name."""
+    from rich.console import Console
+
+    from parity.cases import UnknownConcept, resolve
+    from parity.report.show import print_pair
+
+    try:
+        resolve([concept])
+    except UnknownConcept as error:
+        _refuse(str(error), 2)
+    print_pair(concept, Console())
+
+
+@app.command()
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+    """Print versions, devices, and what each backend really does with float32."""
+    from parity.doctor import as_json, as_text, examine
+
+    found = examine()
+    typer.echo(as_json(found) if json else as_text(found))
+    raise typer.Exit(0 if found.complete else 3)
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C leaves with the status 130 and no half-written file."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _refuse(message: str, status: int) -> NoReturn:
+    print(f"parity: {message}", file=sys.stderr)
+    raise typer.Exit(status)
+
+
+def _devices(device: Device) -> tuple[str, ...]:
+    wanted = ("cpu", "cuda") if device is Device.BOTH else (device.value,)
+    if "cuda" in wanted:
+        from parity.doctor import cuda_missing
+
+        missing = cuda_missing()
+        if missing:
+            _refuse(missing, 3)
+    return wanted
+
+
+def _print(report: Any, *, detail: bool) -> None:
+    from rich.console import Console
+
+    from parity.report.text import print_report
+
+    print_report(report, Console(), detail)
+
+
+class _progress:
+    """A progress line on stderr, only where a person looks at it."""
+
+    def __enter__(self) -> Callable[[Any, int, int], None]:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description:<28}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.bar.start()
+        task = self.bar.add_task("starting both frameworks", total=None)
+
+        def started(case: Any, index: int, total: int) -> None:
+            self.bar.update(task, description=case.name, completed=index, total=total)
+
+        return started
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()

@@ -1,0 +1,53 @@
+"""What every test shares: the two sides of a pair behind one fixture, and a JAX that was set up before its backend started."""
+
+import contextlib
+import importlib
+import os
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+class Pair:
+    """One side of a pair: its modules, and its arrays made from and turned into NumPy's."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def module(self, concept: str) -> ModuleType:
+        return importlib.import_module(f"{self.name}_impl.{concept}")
+
+    def array(self, values: Any, dtype: str | None = None) -> Any:
+        host = np.asarray(values)
+        if dtype is not None:
+            host = host.astype(dtype)
+        if self.name == "torch":
+            import torch
+
+            return torch.tensor(host)
+        import jax.numpy as jnp
+
+        return jnp.array(host)
+
+    def numpy(self, array: Any) -> np.ndarray:
+        return array.detach().cpu().numpy() if self.name == "torch" else np.asarray(array)
+
+
+@pytest.fixture(params=["torch", "jax"])
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    with contextlib.ExitStack() as stack:
+        if request.param == "jax":
+            from parity.sides import jax_backend
+
+            stack.enter_context(jax_backend.start().enable_x64(True))
+        else:
+            import torch
+
+            torch.set_num_threads(1)
+        yield Pair(request.param)

@@ -1,0 +1,42 @@
+"""Nests of arrays: names, rebuilding, rounding, disturbing, and cotangents that both sides make alike."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from parity.sides.inputs import cotangent, leaves, perturbed, rebuild, rounded
+
+
+class State(NamedTuple):
+    w: np.ndarray
+    step: int
+
+
+NEST = {"a": np.array([0.1, -0.2]), "s": State(np.array([[1.0]]), 3), "l": [np.array([1, 2]), ("x", None)]}
+
+
+def test_leaves_have_the_names_of_their_containers():
+    assert [p for p, _ in leaves(NEST)] == ["a", "s.w", "s.step", "l.0", "l.1.0"]
+
+
+def test_a_nest_is_rebuilt_with_its_containers():
+    back = rebuild(NEST, lambda path, leaf: path)
+    assert back == {"a": "a", "s": State("s.w", "s.step"), "l": ["l.0", ("l.1.0", None)]}
+    assert isinstance(back["s"], State)
+
+
+def test_rounding_and_disturbing_touch_floating_arrays_only():
+    low = rounded(NEST, "bfloat16")
+    assert low["a"].tolist() == [0.10009765625, -0.2001953125]
+    assert low["l"][0] is NEST["l"][0]
+    moved = perturbed(NEST, 2.0**-10, np.random.default_rng(0))
+    assert set(np.abs(moved["a"] / NEST["a"] - 1)) == {2.0**-10}
+    assert moved["s"].step == 3
+    assert NEST["a"].tolist() == [0.1, -0.2]
+
+
+def test_a_cotangent_depends_on_name_shape_and_dtype_alone():
+    one = cotangent("y", (3, 2), "float32")
+    assert np.array_equal(one, cotangent("y", (3, 2), "float32"))
+    assert not np.array_equal(one, cotangent("z", (3, 2), "float32"))
+    assert np.array_equal(one, one.astype(np.float32))

@@ -1,0 +1,145 @@
+"""Both sides run the same small functions and give the same Trace; nothing of a run stays behind."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from parity.sides import side
+from parity.sides.rounding import longest_paths
+
+X = {"x": np.array([[0.5, -1.0], [2.0, 0.25]]), "n": 3}
+
+
+def traces(torch_function, jax_function, inputs=X, **options):
+    options = {"dtype": "float64", "wrt": None} | options
+    return side("torch", torch_function).run(inputs, **options), side("jax", jax_function).run(inputs, **options)
+
+
+def test_outputs_and_gradients_have_the_same_names_values_and_dtypes():
+    both = traces(
+        lambda x, n: {"y": x**n, "s": x.sum(), "i": x.argmax(), "shape": tuple(x.shape), "name": "é", "b": x > 0},
+        lambda x, n: {"y": x**n, "s": x.sum(), "i": x.argmax(), "shape": x.shape, "name": "é", "b": x > 0},
+    )
+    assert list(both[0].tensors) == list(both[1].tensors)
+    for name in both[0].tensors:
+        assert np.allclose(both[0].tensors[name], both[1].tensors[name], rtol=1e-15), name  # a power: two roundings
+    assert both[0].facts == both[1].facts == {"forward/name": "é"}
+    assert both[0].dtypes["forward/y"] == both[1].dtypes["forward/y"] == "float64"
+    assert both[0].tensors["forward/shape.1"] == 2
+
+
+def test_the_gradient_is_the_vjp_under_the_shared_cotangent():
+    both = traces(lambda x, n: 2 * x, lambda x, n: 2 * x)
+    from parity.sides.inputs import cotangent
+
+    wanted = 2 * cotangent("", (2, 2), "float64")
+    for trace in both:
+        assert np.array_equal(trace.tensors["gradient/x"], wanted)
+
+
+def test_an_input_without_influence_has_a_gradient_of_zeros():
+    inputs = {"x": np.ones(2), "z": np.ones(3)}
+    for trace in traces(lambda x, z: x * 1.0, lambda x, z: x * 1.0, inputs):
+        assert np.array_equal(trace.tensors["gradient/z"], np.zeros(3))
+    for trace in traces(lambda x, z: x.detach(), lambda x, z: jax.lax.stop_gradient(x), inputs):
+        assert np.array_equal(trace.tensors["gradient/x"], np.zeros(2))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_each_precision_is_the_one_asked_for_and_is_widened_exactly(dtype):
+    for trace in traces(lambda x, n: x / 3, lambda x, n: x / 3, dtype=dtype):
+        assert trace.dtypes["forward/output"] == dtype
+        assert trace.tensors["forward/output"].dtype == (np.float64 if dtype == "float64" else np.float32)
+
+
+def test_complex_outputs_are_compared_as_pairs_of_reals():
+    both = traces(lambda x, n: x * (1 + 2j), lambda x, n: x * (1 + 2j), wrt=())
+    assert np.array_equal(both[0].tensors["forward/output"], both[1].tensors["forward/output"])
+    assert both[0].tensors["forward/output"].shape == (2, 2, 2)
+
+
+def test_inputs_are_not_modified_by_a_side_that_writes_in_place():
+    inputs = {"x": np.zeros(2)}
+    side("torch", lambda x: x.add_(1)).run(inputs, dtype="float64", wrt=())
+    assert inputs["x"].tolist() == [0.0, 0.0]
+
+
+def test_nothing_of_a_run_stays_behind():
+    before = (jax.config.jax_enable_x64, torch.get_num_threads(), torch.get_default_dtype())
+    traces(lambda x, n: x, lambda x, n: x)
+    assert (jax.config.jax_enable_x64, torch.get_num_threads(), torch.get_default_dtype()) == before
+    assert jnp.ones(()).dtype == jnp.float32
+
+
+def test_a_program_is_compiled_once_for_a_signature():
+    traced = []
+
+    def function(x, n):
+        traced.append(n)
+        return x * n
+
+    probed = side("jax", function)
+    for values in (X, {"x": X["x"] + 1, "n": 3}, X):
+        probed.run(values, dtype="float32")
+    assert traced == [3]
+    probed.run({"x": X["x"], "n": 4}, dtype="float32")
+    assert traced == [3, 4]
+
+
+def test_a_function_that_cannot_be_traced_runs_eagerly():
+    def doubling(x, n):
+        while float(jnp.linalg.norm(x)) < 1000:
+            x = x * 2
+        return x
+
+    trace = side("jax", doubling, jit=False).run(X, dtype="float32")
+    assert trace.tensors["forward/output"].tolist() == (1024 * X["x"] / 2).tolist()
+
+
+def noisy(function, inputs, members=200, size=2.0**-24):
+    probed = side("torch", function)
+    base = probed.run(inputs, dtype="float64").tensors["forward/output"]
+    runs = [probed.disturbed(inputs, size, seed).tensors["forward/output"] for seed in range(members)]
+    return np.sqrt(np.mean([((r - base) / size) ** 2 for r in runs], axis=0))
+
+
+def test_noise_is_one_rounding_for_one_operation_and_grows_with_the_root_of_their_number():
+    x = {"x": np.ones(64)}
+    once = float(np.mean(noisy(lambda x: x + 0.0 * x, x)))
+    assert 1.2 < once < 2.0  # an error in x and one in the sum; the product is zero
+    often = float(np.mean(noisy(lambda x: sum((x * 0 for _ in range(9)), x), x)))
+    assert 2.5 < often < 4.0  # ten of them: the root of ten, 3.2
+
+
+def test_noise_sees_a_sum_whose_terms_cancel():
+    x = {"x": np.tile([1.0, -1.0], 500)}
+    assert noisy(lambda x: x.sum(), x) > 300  # a thousand terms of size 1, though the sum is 0
+    assert noisy(lambda x: x[:1] * 1, x)[0] < 3
+
+
+def test_noise_disturbs_the_way_back_too_and_leaves_choices_alone():
+    probed = side("torch", lambda x: torch.relu(x))
+    moved = probed.disturbed({"x": np.array([1.0, -1.0])}, 2.0**-10, 0, wrt=None)
+    assert moved.tensors["forward/output"][1] == 0.0
+    assert moved.tensors["gradient/x"][1] == 0.0
+    assert moved.tensors["forward/output"][0] == pytest.approx(1.0, rel=2.0**-9)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "roundings"),
+    [
+        (lambda x: x.T, (np.ones((2, 3)),), 1),
+        (lambda x: x + 1, (np.ones(3),), 1),
+        (lambda x: (x + 1) * 2 - 3, (np.ones(3),), 3),
+        (lambda a, b: a @ b, (np.ones((2, 7)), np.ones((7, 3))), 7),
+        (lambda x: x.sum(), (np.ones((4, 5)),), 20),
+        (jnp.exp, (np.ones(3),), 4),
+        (lambda x: jax.lax.scan(lambda c, _: (c * 2 + 1, None), x, length=10)[0], (np.ones(3),), 20),
+        (lambda x: jax.jit(lambda y: y * 2)(x) + 1, (np.ones(3),), 2),
+        (lambda x: jax.lax.cond(x[0] > 0, lambda y: y * 2 + 1, lambda y: y, x), (np.ones(3),), 2),
+    ],
+)
+def test_the_longest_path_is_read_from_the_graph(function, arguments, roundings):
+    assert longest_paths(jax.make_jaxpr(function)(*arguments)) == [roundings]
