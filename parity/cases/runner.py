@@ -1,0 +1,122 @@
+"""Runs the built-in cases and gathers one Report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from parity.cases.case import Case, Published
+from parity.cases.registry import cases_of, resolve
+from parity.checking import Task, examine
+from parity.checking.api import validate
+from parity.checking.runs import Runs
+from parity.environment import environment
+from parity.report import CaseResult, PublishedNumber, Report
+from parity.sides import MissingFramework, side
+from parity.sides.inputs import leaves
+
+
+def run(
+    concepts: Sequence[str] = (),
+    *,
+    dtypes: tuple[str, ...] = ("float64", "float32"),
+    devices: tuple[str, ...] = ("cpu",),
+    started: Callable[[Case, int, int], None] = lambda case, index, total: None,
+) -> Report:
+    """Check built-in pairs.
+
+    Args:
+        concepts: Names of pairs; none means all.
+        dtypes: Precisions to run at.
+        devices: "cpu", "cuda" or both.
+        started: Called before each case with the case, its index and their number, for a progress bar.
+
+    Returns:
+        The Report.
+
+    Raises:
+        UnknownConcept: For a name that is none.
+        ValueError: For an unknown dtype or device.
+    """
+    for device in devices:
+        validate(dtypes, device)
+    cases = [(case, device) for device in devices for concept in resolve(concepts) for case in cases_of(concept)]
+    results = []
+    for index, (case, device) in enumerate(cases):
+        started(case, index, len(cases))
+        results.append(run_case(case, dtypes=dtypes, device=device))
+    return Report(tuple(results), environment(), tuple(dtypes))
+
+
+def run_case(case: Case, *, dtypes: tuple[str, ...] = ("float64", "float32"), device: str = "cpu") -> CaseResult:
+    """Check one case.
+
+    Args:
+        case: The case.
+        dtypes: Precisions to run at.
+        device: "cpu" or "cuda".
+
+    Returns:
+        Its CaseResult; a missing framework is told there.
+    """
+    try:
+        torch = side("torch", case.function("torch_impl"))
+        jax = side("jax", case.function("jax_impl"), jit=case.jit)
+    except MissingFramework as error:
+        return CaseResult(case.name, error=str(error), missing=True, device=device)
+    inputs = case.inputs(np.random.default_rng(case.seed))
+    remarks: list[str] = []
+
+    def published(runs: Runs, bounds: Mapping[str, np.ndarray]) -> tuple[PublishedNumber, ...]:
+        return tuple(number for p in case.published for number in _numbers(p, case, runs, bounds))
+
+    task = Task(case.name, inputs, case.stage, case.wrt, case.carry, case.segment, case.conventions, published)
+    result = examine(torch, jax, task, dtypes=dtypes, device=device)
+    if case.witness is not None:
+        remarks += [
+            f"{name}, NumPy as the third witness: {_short(value)}" for name, value in leaves(case.witness(inputs))
+        ]
+    return replace(result, remarks=tuple(remarks))
+
+
+def _numbers(published: Published, case: Case, runs: Runs, bounds: Mapping[str, np.ndarray]) -> list[PublishedNumber]:
+    name = f"{case.stage}/{published.output}"
+    both = [trace.tensors[name] for trace in (runs.torch64, runs.jax64)]
+    positions = np.arange(both[0].size).reshape(both[0].shape)
+    at = (
+        positions[published.at]
+        if isinstance(published.at, slice)
+        else positions.reshape(-1)
+        if published.at is None
+        else positions.reshape(-1)[list(published.at)]
+    )
+    torch, jax = (a.reshape(-1)[at.reshape(-1)] for a in both)
+    slack = np.broadcast_to(bounds.get(published.output, np.zeros(())), both[0].shape).reshape(-1)[at.reshape(-1)]
+    if len(torch) != len(published.values):
+        raise ValueError(
+            f"case {case.name}: {published.output} has {len(torch)} values at the published places, "
+            f"the source prints {len(published.values)}; mend `at`"
+        )
+    half = 0.5 * 10.0**-published.decimals
+    numbers = []
+    for i, printed in enumerate(published.values):
+        label = (
+            published.labels[i]
+            if published.labels
+            else published.output
+            if len(torch) == 1
+            else f"{published.output} [{at.reshape(-1)[i]}]"
+        )
+        # Half a unit of the last place, a rounding of that half, and what rounding may have done to the curve by then.
+        allowed = half * (1 + 2.0**-40) + float(slack[i]) + 2.0**-48 * abs(printed)
+        numbers.append(
+            PublishedNumber(
+                published.source, label, f"{printed:.{published.decimals}f}", float(torch[i]), float(jax[i]), allowed
+            )
+        )
+    return numbers
+
+
+def _short(value: object) -> str:
+    array = np.asarray(value)
+    return np.array2string(array, threshold=40, max_line_width=10_000, separator=", ") if array.ndim else str(array)
