@@ -1,7 +1,9 @@
 """The command line: arguments and exit codes, nothing else. Frameworks are imported by the commands that need them."""
 
+import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -88,6 +90,7 @@ def run(
     dtypes = ("float64", *(d.value for d in dict.fromkeys(dtype or [Precision.FLOAT32]) if d is not Precision.FLOAT64))
     with _progress() as started:
         report = run_cases(names, dtypes=dtypes, devices=devices, started=started)
+    report = replace(report, environment={"command": shlex.join(["parity", *sys.argv[1:]]), **report.environment})
     if html is not None:
         report.to_html(html)
     if json == "-":

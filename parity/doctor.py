@@ -49,7 +49,19 @@ def examine() -> Diagnosis:
 
 
 def fingerprints(device: str) -> dict[str, str]:
-    """What both backends do on one device, as lines for a report's environment."""
+    """What both backends do on one device, as lines for a report's environment.
+
+    Args:
+        device: "cpu" or "cuda".
+
+    Returns:
+        A line for each framework.
+
+    Raises:
+        MissingFramework: If one of them is not installed.
+    """
+    for framework in FRAMEWORKS:
+        require(framework)
     return {f"{f.framework} on {f.device}": str(f) for f in (probe_torch(device), probe_jax(device))}
 
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from datetime import UTC, datetime
 
 PACKAGES = ("torch", "jax", "flax", "optax", "numpy")
 
@@ -12,11 +13,11 @@ def environment() -> dict[str, str]:
     """Versions and machine facts by name.
 
     Returns:
-        "python", "platform", "cpus", the version of every package that is installed, and "gpu" where a framework that
-        is
-        already imported sees one.
+        "date", "python", "platform", "cpus", the version of every framework, and "gpu" where torch is imported already
+        and sees one.
     """
     found = {
+        "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpus": str(os.cpu_count()),

@@ -46,7 +46,7 @@ def resolve(names: Sequence[str]) -> tuple[str, ...]:
     """
     for name in names:
         if name not in CONCEPTS:
-            near = difflib.get_close_matches(name, CONCEPTS, n=3, cutoff=0.5)
+            near = difflib.get_close_matches(name, CONCEPTS, n=3, cutoff=0.6)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(CONCEPTS)}"
             raise UnknownConcept(f"no pair is called {name!r}; {hint}")
     return tuple(dict.fromkeys(names)) or CONCEPTS

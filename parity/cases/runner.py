@@ -10,6 +10,7 @@ from parity.cases.registry import cases_of, resolve
 from parity.checking import Task, examine
 from parity.checking.api import validate
 from parity.checking.runs import Runs
+from parity.doctor import fingerprints
 from parity.environment import environment
 from parity.report import CaseResult, PublishedNumber, Report
 from parity.sides import MissingFramework, side
@@ -45,7 +46,15 @@ def run(
     for index, (case, device) in enumerate(cases):
         started(case, index, len(cases))
         results.append(run_case(case, dtypes=dtypes, device=device))
-    return Report(tuple(results), environment(), tuple(dtypes))
+    return Report(tuple(results), environment() | _fingerprints(devices), tuple(dtypes))
+
+
+def _fingerprints(devices: tuple[str, ...]) -> dict[str, str]:
+    """What each backend does on each device; nothing where a framework is missing, as the results say already."""
+    try:
+        return {name: line for device in devices for name, line in fingerprints(device).items()}
+    except MissingFramework:
+        return {}
 
 
 def run_case(case: Case, *, dtypes: tuple[str, ...] = ("float64", "float32"), device: str = "cpu") -> CaseResult:

@@ -79,7 +79,7 @@ def perturbed(tree: Any, size: float, rng: np.random.Generator) -> Any:
     def change(_: str, leaf: Any) -> Any:
         if not is_float(leaf):
             return leaf
-        return leaf * (1.0 + size * rng.choice((-1.0, 1.0), size=leaf.shape))
+        return np.asarray(leaf * (1.0 + size * rng.choice((-1.0, 1.0), size=leaf.shape)))
 
     return rebuild(tree, change)
 
