@@ -48,6 +48,7 @@ class Case:
         stage: What the outputs are: "forward", "gradient", "update" or "curve".
         jit: Whether JAX compiles the call; False for what cannot be traced.
         carry: Inputs that the outputs give back under the same name: a training state.
+        forced: Whether to compare single steps from shared states too; False where another case of the same code does.
         segment: segment(inputs, start, stop): the inputs of those training steps alone.
         conventions: Output paths, or gradients as "gradient/<input path>", whose values may differ, with the reason.
         published: Numbers that a source prints.
@@ -64,6 +65,7 @@ class Case:
     stage: str = "forward"
     jit: bool = True
     carry: tuple[str, ...] = ()
+    forced: bool = True
     segment: Callable[[Inputs, int, int], Inputs] | None = None
     conventions: Mapping[str, str] = field(default_factory=dict)
     published: tuple[Published, ...] = ()

@@ -79,7 +79,17 @@ def run_case(case: Case, *, dtypes: tuple[str, ...] = ("float64", "float32"), de
     def published(runs: Runs, bounds: Mapping[str, np.ndarray]) -> tuple[PublishedNumber, ...]:
         return tuple(number for p in case.published for number in _numbers(p, case, runs, bounds))
 
-    task = Task(case.name, inputs, case.stage, case.wrt, case.carry, case.segment, case.conventions, published)
+    task = Task(
+        case.name,
+        inputs,
+        stage=case.stage,
+        wrt=case.wrt,
+        carry=case.carry,
+        forced=case.forced,
+        segment=case.segment,
+        conventions=case.conventions,
+        published=published,
+    )
     result = examine(torch, jax, task, dtypes=dtypes, device=device)
     if case.witness is not None:
         remarks += [

@@ -41,8 +41,11 @@ def training_curves(
     Returns:
         (findings, curves for pictures, float64 bound of every floating curve by output path).
     """
-    responses, _ = response(side, runs, names, device=device, members=CURVE_MEMBERS, size=CURVE_STEP)
     own = {n: runs.torch64.tensors[n] for n in names if n.partition("/")[2].partition(".")[0] not in task.carry}
+    # Counts are compared exactly; only what floats has a sensitivity worth the runs of an ensemble.
+    floating = any(array.dtype.kind == "f" for array in own.values())
+    members = CURVE_MEMBERS if floating else 0
+    responses, _ = response(side, runs, names, device=device, members=members, size=CURVE_STEP)
     steps = leading_steps(own)
     found: list[Finding] = []
     drawn: list[Curve] = []
@@ -88,6 +91,9 @@ def _reading(runs: Runs, name: str, responses: dict[str, np.ndarray], n: float) 
 def _end(runs: Runs, name: str, responses: dict[str, np.ndarray], horizon: int, steps: int) -> Finding:
     """The state after the last step, as one more entry of a curve."""
     path = name.partition("/")[2]
+    unjudged = Finding("curve", path, path, Verdict.AGREE, "", runs.dtype, step=steps, note="not compared")
+    if not responses:
+        return replace(unjudged, message=f"after step {steps:,}: told by the counts, which are compared exactly")
     reading = _reading(runs, name, responses, runs.jax64.rounding.get(name, 1.0))
     torch64, jax64, torch_p, jax_p = (np.asarray(a)[None] for a in runs.arrays(name))
     one = CurveReading(torch64, jax64, torch_p, jax_p, runs.dtype, np.asarray(reading.sensitivity)[None], reading.n)
@@ -97,7 +103,7 @@ def _end(runs: Runs, name: str, responses: dict[str, np.ndarray], horizon: int, 
             f"after step {steps:,} rounding alone decides it (the losses' horizon is {horizon:,}); "
             "single steps are compared instead"
         )
-        return Finding("curve", path, path, Verdict.AGREE, message, runs.dtype, step=steps, note="not compared")
+        return replace(unjudged, message=message)
     if finding.verdict is Verdict.AGREE:
         return replace(finding, step=steps, message=f"after step {steps:,}: {finding.ratio64:.2g} of the float64 bound")
     return replace(finding, step=steps)
@@ -110,15 +116,13 @@ def teacher_forced(torch: Any, jax: Any, task: Any, runs: Runs, device: str) -> 
 
     Args:
         torch, jax: The two sides.
-        task: The task; without a carried state there is nothing to force.
+        task: The task, with a carried state.
         runs: Its full runs.
         device: Where.
 
     Returns:
         Findings of stage "update", each with its step.
     """
-    if not task.carry:
-        return []
     own = {n: a for n, a in runs.torch64.tensors.items() if n.partition("/")[2].partition(".")[0] not in task.carry}
     steps = leading_steps(own)
     found: list[Finding] = []

@@ -54,7 +54,7 @@ class Runs:
     """What four runs from the same rounded inputs gave.
 
     Attributes:
-        inputs: The inputs, rounded to the working dtype and kept as float64.
+        inputs: The inputs, float64; rounded to the working dtype but for a training curve.
         torch64, jax64, torch, jax: The Traces.
         dtype: The working dtype.
         wrt, stage: As they were run.
@@ -82,8 +82,12 @@ class Runs:
         stage: str | None = None,
     ) -> "Runs":
         """Run a task four times; `inputs` and `stage` replace the task's own."""
-        given = rounded(task.inputs if inputs is None else inputs, dtype)
         stage = stage or task.stage
+        given = task.inputs if inputs is None else inputs
+        if stage != "curve":
+            # A curve is judged at float64 alone, and from the start that its source had; rounding that start to
+            # float32 would be another run, which a thousand steps later shares no digit with the printed one.
+            given = rounded(given, dtype)
         # What trains or returns gradients has used up its own differentiation; only a forward stage is differentiated
         # here.
         wrt = task.wrt if stage == "forward" else ()
@@ -132,12 +136,14 @@ def response(
         runs: The runs around which to probe.
         names: Tensors to measure.
         device: Where.
-        members: Number of samples.
+        members: Number of samples; with none, nothing is measured and nothing returned.
         size: h; one unit roundoff of the working dtype and never less than RESPONSE_STEP where not given.
 
     Returns:
         (response of each floating tensor, where each other tensor changed), by name.
     """
+    if members == 0:
+        return {}, {}
     h = max(RESPONSE_STEP, float_format(runs.dtype).unit_roundoff) if size is None else size
     base = (runs.torch64 if side.framework == "torch" else runs.jax64).tensors
     squares = {n: np.zeros(base[n].shape) for n in names if base[n].dtype.kind == "f"}

@@ -36,6 +36,7 @@ class Task:
         stage: "forward", "gradient", "update" or "curve": what the outputs are.
         wrt: Arguments to differentiate; None for every floating one, () for none.
         carry: Arguments that the outputs give back: a training state.
+        forced: Whether to compare single steps from shared states.
         segment: segment(inputs, start, stop): the inputs of those training steps alone.
         conventions: Paths whose difference is accepted, with the reason.
         published: Makes the PublishedNumbers from the two float64 Traces and a bound for each element of an output.
@@ -46,6 +47,7 @@ class Task:
     stage: str = "forward"
     wrt: tuple[str, ...] | None = None
     carry: tuple[str, ...] = ()
+    forced: bool = True
     segment: Callable[[Inputs, int, int], Inputs] | None = None
     conventions: Mapping[str, str] = field(default_factory=dict)
     published: Callable[[Runs, Mapping[str, np.ndarray]], tuple[PublishedNumber, ...]] | None = None
@@ -76,7 +78,8 @@ def examine(torch: Side, jax: Side, task: Task, *, dtypes: tuple[str, ...], devi
                 found, drawn, bounds = training_curves(jax, task, runs, names, device)
                 findings += found
                 curves += drawn
-                findings += teacher_forced(torch, jax, task, runs, device)
+                if task.carry and task.forced:
+                    findings += teacher_forced(torch, jax, task, runs, device)
             else:
                 findings += judge_tensors(torch, runs, names, device)
                 bounds = {}
