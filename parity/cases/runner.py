@@ -13,7 +13,7 @@ from parity.checking.runs import Runs
 from parity.doctor import fingerprints
 from parity.environment import environment
 from parity.report import CaseResult, PublishedNumber, Report
-from parity.sides import MissingFramework, side
+from parity.sides import FRAMEWORKS, MissingFramework, require, side
 from parity.sides.inputs import leaves
 
 
@@ -69,6 +69,8 @@ def run_case(case: Case, *, dtypes: tuple[str, ...] = ("float64", "float32"), de
         Its CaseResult; a missing framework is told there.
     """
     try:
+        for framework in FRAMEWORKS:
+            require(framework)  # before an implementation is imported, which would say less
         torch = side("torch", case.function("torch_impl"))
         jax = side("jax", case.function("jax_impl"), jit=case.jit)
     except MissingFramework as error:

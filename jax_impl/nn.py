@@ -1,0 +1,454 @@
+"""Layers and networks: a multilayer perceptron, LeNet, the shapes on the way, and the blitz's first step by hand.
+
+Images are (N, channels, height, width) at the door of both sides, and weights have torch's names and layout, through
+state_dict and apply: so one state, one image and one cotangent serve both.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from flax.nnx import Module
+from jax import Array
+from jaxtyping import Float
+
+from jax_impl.checkpoint import State, apply, load_state_dict, parameter_names, state_dict
+
+__all__ = [
+    "MLP",
+    "LeNet",
+    "mlp",
+    "lenet",
+    "as_batch",
+    "shapes",
+    "parameter_shapes",
+    "parameter_count",
+    "backward",
+    "backward_chain",
+    "manual_update",
+]
+
+ACTIVATIONS = {"relu": nnx.relu, "sigmoid": nnx.sigmoid, "tanh": nnx.tanh}
+
+
+class MLP(Module):
+    """Linear layers with an activation after each but the last.
+
+    a_0 = x,    a_l = f(W_l a_(l-1) + b_l),    output = W_L a_(L-1) + b_L.
+
+    Args:
+        sizes: the features of the input, of each hidden layer and of the output; two numbers at least.
+        activation: f: "relu", "sigmoid" or "tanh".
+
+    Raises:
+        ValueError: where there are fewer than two sizes, f is unknown, or an input has not sizes[0] features.
+
+    Examples:
+        >>> state = {"layers.0.weight": array([[1.0, -1.0]]), "layers.0.bias": array([0.5])}
+        >>> MLP.from_state(state)(array([[2.0, 1.0]])).tolist()
+        [[1.5]]
+
+    References:
+        PyTorch, torch.nn.Linear; Flax, nnx.Linear.
+    """
+
+    # differs: NNX takes its random streams as an argument, torch draws from the global generator
+    def __init__(self, sizes: Sequence[int], *, activation: str = "relu", rngs: nnx.Rngs) -> None:
+        if len(sizes) < 2:
+            raise ValueError(f"MLP: sizes {tuple(sizes)} make no layer, wanted at least the input's and the output's")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"MLP: activation {activation!r} is unknown, wanted one of {sorted(ACTIVATIONS)}")
+        self.sizes, self.activation = tuple(sizes), activation
+        # differs: torch draws weights and biases from U(-1/sqrt(fan_in), 1/sqrt(fan_in)) unasked, NNX where told so
+        self.layers = nnx.List(
+            nnx.Linear(inputs, outputs, **_initial(inputs), rngs=rngs) for inputs, outputs in pairwise(sizes)
+        )
+
+    @classmethod
+    def skeleton(cls, state: State, *, activation: str = "relu") -> Self:
+        """An MLP of the sizes of this state, with shapes for values: what apply asks for."""
+        sizes = _mlp_sizes(state)
+        return nnx.eval_shape(lambda: cls(sizes, activation=activation, rngs=nnx.Rngs(0)))
+
+    @classmethod
+    def from_state(cls, state: State, *, activation: str = "relu") -> Self:
+        """A whole MLP that holds this state, in the state's dtype."""
+        model = cls.skeleton(state, activation=activation)
+        load_state_dict(model, state)
+        return model
+
+    # differs: torch's modules say forward, which their __call__ wraps; NNX's say __call__
+    def __call__(self, x: Float[Array, "N I"]) -> Float[Array, "N O"]:
+        """The output (N, sizes[-1]) for a batch x (N, sizes[0])."""
+        if x.ndim != 2 or x.shape[1] != self.sizes[0]:
+            raise ValueError(f"MLP: x has shape {tuple(x.shape)}, wanted (N, {self.sizes[0]}): one example a row")
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = ACTIVATIONS[self.activation](layer(x))
+        return last(x)
+
+
+class LeNet(Module):
+    """LeNet as the blitz has it: two convolutions, each with ReLU and pooling, then three linear layers.
+
+    Args:
+        in_channels: 1 for digits, 61,706 parameters; 3 for CIFAR-10, 62,006.
+        num_classes: the outputs.
+        width: the first convolution's outputs and so the second's inputs; the tutorial's exercise widens it.
+
+    Raises:
+        ValueError: where an input is not (N, in_channels, 32, 32).
+
+    Examples:
+        >>> import math
+        >>> sizes = {"conv1": (6, 1, 5, 5), "conv2": (16, 6, 5, 5), "fc1": (120, 400), "fc2": (84, 120), "fc3": (2, 84)}
+        >>> state = {f"{layer}.weight": array([0.0] * math.prod(size)).reshape(size) for layer, size in sizes.items()}
+        >>> state |= {f"{layer}.bias": array([0.5] * size[0]) for layer, size in sizes.items()}
+        >>> LeNet.from_state(state)(array([0.0] * 1024).reshape(1, 1, 32, 32)).tolist()
+        [[0.5, 0.5]]
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "Define the network"; Training a Classifier, the exercise.
+    """
+
+    # differs: NNX takes its random streams as an argument, torch draws from the global generator
+    def __init__(self, in_channels: int = 1, num_classes: int = 10, *, width: int = 6, rngs: nnx.Rngs) -> None:
+        self.in_channels = in_channels
+        # differs: torch draws weights and biases from U(-1/sqrt(fan_in), 1/sqrt(fan_in)) unasked, NNX where told so
+        self.conv1 = nnx.Conv(in_channels, width, (5, 5), padding="VALID", **_initial(in_channels * 5 * 5), rngs=rngs)
+        self.conv2 = nnx.Conv(width, 16, (5, 5), padding="VALID", **_initial(width * 5 * 5), rngs=rngs)
+        self.fc1 = nnx.Linear(16 * 5 * 5, 120, **_initial(16 * 5 * 5), rngs=rngs)
+        self.fc2 = nnx.Linear(120, 84, **_initial(120), rngs=rngs)
+        self.fc3 = nnx.Linear(84, num_classes, **_initial(84), rngs=rngs)
+
+    @classmethod
+    def skeleton(cls, state: State) -> Self:
+        """A LeNet of the sizes of this state, with shapes for values: what apply asks for."""
+        sizes = _lenet_sizes(state)
+        return nnx.eval_shape(lambda: cls(**sizes, rngs=nnx.Rngs(0)))
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """A whole LeNet that holds this state, in the state's dtype."""
+        model = cls.skeleton(state)
+        load_state_dict(model, state)
+        return model
+
+    def activations(self, x: Float[Array, "N C 32 32"]) -> dict[str, Float[Array, "N ..."]]:
+        """Every value on the way, channels first, by name and in order.
+
+        "conv1" (N, width, 28, 28), "relu1", "pool1" (N, width, 14, 14), "conv2" (N, 16, 10, 10), "relu2", "pool2"
+        (N, 16, 5, 5), "flatten" (N, 400), "fc1" (N, 120), "relu3", "fc2" (N, 84), "relu4", "fc3" (N, num_classes).
+        """
+        if x.ndim != 4 or x.shape[1:] != (self.in_channels, 32, 32):
+            raise ValueError(
+                f"LeNet: x has shape {tuple(x.shape)}, wanted (N, {self.in_channels}, 32, 32): pad smaller images, "
+                "and make a batch of a single one with as_batch(image)"
+            )
+        a: dict[str, Array] = {}
+        # differs: torch convolves channels first, Flax channels last, between two transposes: flatten must run over
+        # (channel, row, column) on both sides, the order of the 400 weights of each neuron in fc1
+        a["conv1"] = self.conv1(x.transpose(0, 2, 3, 1))  # (N, 28, 28, width)
+        a["relu1"] = nnx.relu(a["conv1"])
+        a["pool1"] = nnx.max_pool(a["relu1"], (2, 2), strides=(2, 2))
+        a["conv2"] = self.conv2(a["pool1"])  # (N, 10, 10, 16)
+        a["relu2"] = nnx.relu(a["conv2"])
+        a["pool2"] = nnx.max_pool(a["relu2"], (2, 2), strides=(2, 2))
+        a = {name: value.transpose(0, 3, 1, 2) for name, value in a.items()}
+        a["flatten"] = a["pool2"].reshape(len(x), 16 * 5 * 5)
+        a["fc1"] = self.fc1(a["flatten"])
+        a["relu3"] = nnx.relu(a["fc1"])
+        a["fc2"] = self.fc2(a["relu3"])
+        a["relu4"] = nnx.relu(a["fc2"])
+        a["fc3"] = self.fc3(a["relu4"])
+        return a
+
+    # differs: torch's modules say forward, which their __call__ wraps; NNX's say __call__
+    def __call__(self, x: Float[Array, "N C 32 32"]) -> Float[Array, "N K"]:
+        """The logits (N, num_classes) of images (N, in_channels, 32, 32)."""
+        return self.activations(x)["fc3"]
+
+
+def mlp(state: State, x: Float[Array, "N I"], *, activation: str = "relu") -> Float[Array, "N O"]:
+    """MLP as a pure function of its state: differentiable in state and x.
+
+    Args:
+        state: "layers.0.weight" (sizes[1], sizes[0]), "layers.0.bias" (sizes[1],), and so on, floating.
+        x: (N, sizes[0]), floating.
+        activation: "relu", "sigmoid" or "tanh".
+
+    Returns:
+        (N, sizes[-1]).
+
+    Raises:
+        ValueError: where a name is missing or unexpected, a shape does not fit, or the activation is unknown.
+
+    Examples:
+        >>> state = {"layers.0.weight": array([[1.0], [-1.0]]), "layers.0.bias": array([0.0, 0.0])}
+        >>> state |= {"layers.1.weight": array([[1.0, 1.0]]), "layers.1.bias": array([0.0])}
+        >>> mlp(state, array([[-3.0], [2.0]])).tolist()
+        [[3.0], [2.0]]
+
+    References:
+        PyTorch, torch.func.functional_call; Flax, nnx.split and nnx.merge.
+    """
+    return apply(MLP.skeleton(state, activation=activation), state, x)
+
+
+def lenet(state: State, x: Float[Array, "N C 32 32"]) -> Float[Array, "N K"]:
+    """LeNet as a pure function of its state: differentiable in state and x.
+
+    Args:
+        state: ten arrays, "conv1.weight" (width, in_channels, 5, 5) to "fc3.bias" (num_classes,), floating.
+        x: images (N, in_channels, 32, 32), floating.
+
+    Returns:
+        Logits (N, num_classes).
+
+    Raises:
+        ValueError: where a name is missing or unexpected, or a shape does not fit.
+
+    Examples:
+        >>> import math
+        >>> sizes = {"conv1": (6, 1, 5, 5), "conv2": (16, 6, 5, 5), "fc1": (120, 400), "fc2": (84, 120), "fc3": (2, 84)}
+        >>> state = {f"{layer}.weight": array([0.0] * math.prod(size)).reshape(size) for layer, size in sizes.items()}
+        >>> state |= {f"{layer}.bias": array([0.5] * size[0]) for layer, size in sizes.items()}
+        >>> lenet(state, array([0.0] * 1024).reshape(1, 1, 32, 32)).tolist()
+        [[0.5, 0.5]]
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "Define the network".
+    """
+    return apply(LeNet.skeleton(state), state, x)
+
+
+def as_batch(image: Float[Array, "C H W"]) -> Float[Array, "1 C H W"]:
+    """One image as a batch of one: the layers take nothing else.
+
+    Args:
+        image: (C, H, W).
+
+    Returns:
+        (1, C, H, W).
+
+    Raises:
+        ValueError: where image has not three axes.
+
+    Examples:
+        >>> tuple(as_batch(array([[[0.0, 1.0]]])).shape)
+        (1, 1, 1, 2)
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), note on mini-batches: "input.unsqueeze(0)".
+    """
+    if image.ndim != 3:
+        raise ValueError(f"as_batch: image has shape {tuple(image.shape)}, wanted (C, H, W); a batch stays as it is")
+    return image[None]
+
+
+def shapes(model: LeNet, x: Float[Array, "N C 32 32"]) -> dict[str, tuple[int, ...]]:
+    """The shape of every value on LeNet's way, in order.
+
+    Args:
+        model: a LeNet.
+        x: images (N, in_channels, 32, 32).
+
+    Returns:
+        Name -> shape, channels first.
+
+    Raises:
+        ValueError: where x is not (N, in_channels, 32, 32).
+
+    Examples:
+        >>> import math
+        >>> sizes = {"conv1": (6, 1, 5, 5), "conv2": (16, 6, 5, 5), "fc1": (120, 400), "fc2": (84, 120), "fc3": (2, 84)}
+        >>> state = {f"{layer}.weight": array([0.0] * math.prod(size)).reshape(size) for layer, size in sizes.items()}
+        >>> state |= {f"{layer}.bias": array([0.5] * size[0]) for layer, size in sizes.items()}
+        >>> found = shapes(LeNet.from_state(state), array([0.0] * 1024).reshape(1, 1, 32, 32))
+        >>> found["conv1"], found["flatten"]
+        ((1, 6, 28, 28), (1, 400))
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "Define the network", its comments.
+    """
+    return {name: value.shape for name, value in model.activations(x).items()}
+
+
+def parameter_shapes(model: Module) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter, in torch's names and layout.
+
+    Args:
+        model: any model that state_dict takes.
+
+    Returns:
+        Name -> shape; running statistics are not parameters and stay out.
+
+    Examples:
+        >>> model = MLP.from_state({"layers.0.weight": array([[1.0, 2.0]]), "layers.0.bias": array([3.0])})
+        >>> sorted(parameter_shapes(model).items())
+        [('layers.0.bias', (1,)), ('layers.0.weight', (1, 2))]
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "params[0].size()".
+    """
+    state = state_dict(model)
+    return {name: state[name].shape for name in parameter_names(model)}
+
+
+def parameter_count(model: Module) -> int:
+    """How many numbers the parameters hold.
+
+    Args:
+        model: any model that state_dict takes.
+
+    Returns:
+        The count; LeNet has 61,706.
+
+    Examples:
+        >>> parameter_count(MLP.from_state({"layers.0.weight": array([[1.0, 2.0]]), "layers.0.bias": array([3.0])}))
+        3
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "net.parameters()".
+    """
+    return sum(value.size for value in jax.tree.leaves(nnx.state(model, nnx.Param)))
+
+
+def backward(model: Module, x: Float[Array, "..."], cotangent: Float[Array, "..."]) -> tuple[State, State]:
+    """Clear the gradients, then pull a given cotangent back to every parameter.
+
+    Args:
+        model: any model that state_dict takes.
+        x: its input.
+        cotangent: shaped as its output.
+
+    Returns:
+        The gradients of sum(cotangent * model(x)) in torch's names and layout: before, which are zero, and after.
+
+    Examples:
+        >>> model = MLP.from_state({"layers.0.weight": array([[1.0, 2.0]]), "layers.0.bias": array([3.0])})
+        >>> before, after = backward(model, array([[10.0, 20.0]]), array([[2.0]]))
+        >>> before["layers.0.bias"].tolist(), after["layers.0.bias"].tolist(), after["layers.0.weight"].tolist()
+        ([0.0], [2.0], [[20.0, 40.0]])
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "Backprop", and "out.backward(torch.randn(1, 10))".
+    """
+    # differs: torch adds to a .grad at each parameter, None once cleared; jax.vjp returns gradients and keeps none
+    state = state_dict(model)
+    parameters = {name: state[name] for name in parameter_names(model)}
+    before = jax.tree.map(jnp.zeros_like, parameters)
+    _, pull_back = jax.vjp(lambda parameters: apply(model, state | parameters, x), parameters)
+    (after,) = pull_back(cotangent)
+    return before, after
+
+
+def backward_chain(model: Module, x: Float[Array, "..."], target: Float[Array, "..."]) -> tuple[str, ...]:
+    """The operations that a mean squared error flows back through, from the loss to the first layer.
+
+    Args:
+        model: a LeNet or an MLP with ReLU.
+        x: its input.
+        target: shaped as its output.
+
+    Returns:
+        Names from "mse" to the layer that takes x, along the data's path: weights and biases are side branches.
+
+    Examples:
+        >>> model = MLP.from_state({"layers.0.weight": array([[1.0]]), "layers.0.bias": array([0.0])})
+        >>> backward_chain(model, array([[1.0]]), array([[2.0]]))
+        ('mse', 'linear')
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "Loss Function": loss.grad_fn.next_functions.
+    """
+    # differs: torch has recorded the way back, in grad_fn; JAX has a jaxpr of the way there, read from its end
+    names = {
+        "_mse": "mse",
+        "dot_general": "linear",
+        "relu": "relu",
+        "reshape": "flatten",
+        "reduce_window_max": "max_pool",
+        "conv_general_dilated": "conv",
+    }
+    found: list[str] = []
+    graph = jax.make_jaxpr(lambda x: _mse(model(x), target))(x).jaxpr
+    made_by = {value: step for step in graph.eqns for value in step.outvars}
+    value = graph.outvars[0]
+    while value in made_by:
+        step = made_by[value]
+        value = step.invars[0]
+        if "call_jaxpr" in step.params:  # relu, with a derivative of its own, is wrapped
+            step = step.params["call_jaxpr"].eqns[0]
+        found.append(step.params.get("name", step.primitive.name))
+    return tuple(names[name] for name in found if name in names)
+
+
+@jax.jit
+def manual_update(
+    state: State, x: Float[Array, "N C 32 32"], target: Float[Array, "N K"], *, learning_rate: float = 0.01
+) -> tuple[State, Float[Array, ""]]:
+    """One step of gradient descent on the mean squared error, with no optimizer.
+
+    w = w - lr dC/dw.
+
+    Args:
+        state: LeNet's, as lenet takes it.
+        x: images (N, in_channels, 32, 32), floating.
+        target: (N, num_classes), floating.
+        learning_rate: lr, positive.
+
+    Returns:
+        The next state, and the loss before the update, a scalar.
+
+    Examples:
+        >>> import math
+        >>> sizes = {"conv1": (6, 1, 5, 5), "conv2": (16, 6, 5, 5), "fc1": (120, 400), "fc2": (84, 120), "fc3": (2, 84)}
+        >>> state = {f"{layer}.weight": array([0.0] * math.prod(size)).reshape(size) for layer, size in sizes.items()}
+        >>> state |= {f"{layer}.bias": array([0.5] * size[0]) for layer, size in sizes.items()}
+        >>> x = array([0.0] * 1024).reshape(1, 1, 32, 32)
+        >>> state, loss = manual_update(state, x, array([[1.5, 1.5]]), learning_rate=0.5)
+        >>> state["fc3.bias"].tolist(), float(loss)
+        ([1.0, 1.0], 1.0)
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "Update the weights": f.data.sub_(f.grad.data * learning_rate).
+    """
+    skeleton = LeNet.skeleton(state)
+    loss, gradients = jax.value_and_grad(lambda state: _mse(apply(skeleton, state, x), target))(state)
+    return jax.tree.map(lambda w, g: w - learning_rate * g, state, gradients), loss
+
+
+@jax.jit
+def _mse(output: Float[Array, "..."], target: Float[Array, "..."]) -> Float[Array, ""]:
+    return ((output - target) ** 2).mean()
+
+
+def _initial(fan_in: int) -> dict[str, Any]:
+    bound = fan_in**-0.5
+    return {
+        "kernel_init": nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform"),
+        "bias_init": lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -bound, bound),
+    }
+
+
+def _mlp_sizes(state: State) -> list[int]:
+    depth = max(1, sum(name.endswith(".weight") for name in state))
+    weights = [_shape(state, f"layers.{layer}.weight", axes=2) for layer in range(depth)]
+    return [weights[0][1], *(outputs for outputs, _ in weights)]
+
+
+def _lenet_sizes(state: State) -> dict[str, int]:
+    width, in_channels, _, _ = _shape(state, "conv1.weight", axes=4)
+    return {"in_channels": in_channels, "num_classes": _shape(state, "fc3.bias", axes=1)[0], "width": width}
+
+
+def _shape(state: State, name: str, *, axes: int) -> tuple[int, ...]:
+    if name not in state:
+        raise ValueError(f"the state lacks {name} and has {sorted(state)}; state_dict(model) gives a whole one")
+    if state[name].ndim != axes:
+        raise ValueError(f"the state's {name} has {state[name].ndim} axes, wanted {axes}, as in state_dict(model)")
+    return tuple(state[name].shape)
