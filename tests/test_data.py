@@ -5,6 +5,7 @@ import io
 import pickle
 import struct
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -194,7 +195,7 @@ def test_a_damaged_gzip_file_is_refused(tmp_path, damage):
 
 
 def test_a_missing_idx_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="read_idx: no file .*nowhere; wanted an IDX file"):
+    with pytest.raises(FileNotFoundError, match=r"read_idx: no file .*nowhere; wanted an IDX file"):
         data.read_idx(tmp_path / "nowhere")
 
 
@@ -239,7 +240,7 @@ def test_images_and_labels_of_different_sets_are_refused(tmp_path):
 class Python2Pickler(pickle._Pickler):
     """Writes what Python 2 wrote: every text is a byte string, and NumPy goes by its old names."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
 
     def save_byte_string(self, value: str | bytes) -> None:
         raw = value if isinstance(value, bytes) else value.encode()

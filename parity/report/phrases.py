@@ -1,0 +1,240 @@
+"""How a report says things: the same words and digits in the terminal and on a page."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from parity.numerics import Errors, Finding, Verdict, worst
+from parity.report.result import CaseResult, PublishedNumber, Report
+from parity.report.sources import concepts
+
+COLUMNS = ("forward", "gradient", "update", "curve")
+"""Stages that a table always has a column for; the others come where something was compared."""
+
+NOT_RUN, MISSING = "NOT RUN", "MISSING"
+
+
+def divergences(report: Report) -> Iterator[tuple[CaseResult, Finding | PublishedNumber]]:
+    """Everything that differs, in the order in which it was found: findings of a case, then printed numbers."""
+    for result in report.results:
+        items: tuple[Finding | PublishedNumber, ...] = (*result.findings, *result.published)
+        for item in items:
+            if not item:
+                yield result, item
+
+
+def conventions(report: Report) -> list[tuple[CaseResult, Finding]]:
+    """The differences that were accepted by name."""
+    return [(r, f) for r in report.results for f in r.findings if f.verdict is Verdict.CONVENTION]
+
+
+def counts(report: Report) -> str:
+    """How much was compared: "2 pairs, 3 cases, 6 comparisons, 2 printed numbers"."""
+    numbers = [(len(report.concepts), "pair"), (len(report.results), "case"), (len(report.findings), "comparison")]
+    published = sum(len(r.published) for r in report.results)
+    return ", ".join(
+        counted(n, noun) for n, noun in [*numbers, *([(published, "printed number")] if published else [])]
+    )
+
+
+def headline(report: Report) -> str:
+    """The result in a few words: "all agree", "3 differ, 1 case could not run"."""
+    differ, failed = sum(1 for _ in divergences(report)), sum(r.error is not None for r in report.results)
+    if not report:
+        could_not = f"{counted(failed, 'case')} could not run" if failed else ""
+        return ", ".join(filter(None, (f"{differ:,} differ{'s' if differ == 1 else ''}" if differ else "", could_not)))
+    if not report.findings:
+        return "nothing was compared"
+    named = len(conventions(report))
+    return "all agree" + (f", {named:,} by a named convention" if named else "")
+
+
+def closing(report: Report) -> str:
+    """One line: how much was compared, whether it agrees, and what to do next.
+
+    Args:
+        report: The report.
+
+    Returns:
+        The line.
+    """
+    if not report.results:
+        return "no case was run: nothing was compared; next: parity run"
+    told = f"{counts(report)}: {headline(report)}"
+    if report:
+        return told
+    first = next(divergences(report), None)
+    culprit = first[0] if first else next(r for r in report.results if not r)
+    return f"{told}; first: {_first(culprit, first[1] if first else None)}; next: {_next(culprit, differs=bool(first))}"
+
+
+def _first(result: CaseResult, item: Finding | PublishedNumber | None) -> str:
+    name = full_name(result)
+    if item is None:
+        return f"{name} could not run"
+    if isinstance(item, PublishedNumber):
+        return f"printed number {item.label} in {name}"
+    return f"{item.verdict} {item.stage} of {item.torch_path or item.jax_path or WHOLE} in {name}"
+
+
+def _next(result: CaseResult, *, differs: bool) -> str:
+    if result.missing and not differs:
+        return install(result.error or "")
+    if result.concept in concepts():
+        return f"parity run {result.concept} --html report.html"
+    return "read the whole report: to_html('report.html')"
+
+
+def install(error: str) -> str:
+    """The command that installs the framework which an error names; both where it names none."""
+    named = [extra for extra, words in (("torch", r"torch"), ("jax", r"jax|flax|optax")) if re.search(words, error)]
+    return f"pip install 'parity[{named[0] if len(named) == 1 else 'all'}]'"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number and its noun.
+
+    Examples:
+        >>> counted(1, "case"), counted(1200, "case")
+        ('1 case', '1,200 cases')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def full_name(result: CaseResult) -> str:
+    """The case's name, with its device where that is not the CPU."""
+    return result.name + ("" if result.device == "cpu" else f" on {result.device}")
+
+
+def short_name(result: CaseResult) -> str:
+    """The same without the name of its pair."""
+    return full_name(result).removeprefix(f"{result.concept}.")
+
+
+WHOLE = "the whole output"
+
+
+def sentence(finding: Finding) -> str:
+    """The message, without the gap where the numbers stand beside it in full."""
+    if finding.errors64 is None:
+        return finding.message
+    return re.sub(r": largest difference .*? x the rounding bound", "", finding.message)
+
+
+def statistics(finding: Finding) -> list[tuple[str, Errors, float]]:
+    """What was measured at either precision: its name, the statistics, the share of the bound."""
+    both = (("float64", finding.errors64, finding.ratio64), (finding.dtype, finding.errors, finding.ratio))
+    return [(dtype, e, ratio) for dtype, e, ratio in both if e is not None and e.count]
+
+
+def gap(e: Errors, ratio: float) -> str:
+    """The largest difference, where, its share of the bound, and how many elements differ."""
+    if e.bit_equal == e.count:
+        return f"equal bit by bit in {'the one element' if e.count == 1 else f'all {e.count:,} elements'}"
+    bounded = "" if math.isnan(ratio) else f", {figure(ratio)} x the rounding bound"
+    differ = f"; {e.count - e.bit_equal:,} of {e.count:,} elements differ" if e.count > 1 else ""
+    at = f" at {place(e.index)}" if e.index else ""
+    return f"largest difference {figure(e.max_abs)}{at}{bounded}{differ}"
+
+
+def both_values(dtype: str, e: Errors) -> tuple[str, str]:
+    """What torch and jax have where they differ most, with all the digits that the precision holds."""
+    return (repr(e.left), repr(e.right)) if dtype == "float64" else (f"{e.left:.9g}", f"{e.right:.9g}")
+
+
+def worse(finding: Finding) -> str:
+    """How far each side strays from float64, where the verdict names one that is further; else nothing."""
+    if finding.errors is None or not finding.worse:
+        return ""
+    torch, jax = figure(finding.errors.left_error), figure(finding.errors.right_error)
+    return f"{finding.dtype} strays from torch's float64 by: torch {torch}, jax {jax}; {finding.worse} is worse"
+
+
+def unmet(number: PublishedNumber) -> str:
+    """What a source prints, what both sides give, and how far off that is."""
+    off = max(abs(number.torch - float(number.printed)), abs(number.jax - float(number.printed)))
+    values = f"torch {beside(number.torch, number)}, jax {beside(number.jax, number)}"
+    return f"{number.source} prints {number.printed}: {values}; {figure(off)} off, {figure(number.allowed)} allowed"
+
+
+def curve_notes(result: CaseResult) -> list[str]:
+    """How far each curve was compared, one line for those that say the same; the agreeing end of a run has none."""
+    said: dict[str, list[str]] = {}
+    for f in result.findings:
+        if f.stage == "curve" and f and f.horizon != 1:
+            said.setdefault("; ".join(filter(None, (f.message, f.note))), []).append(f.torch_path or WHOLE)
+    return [f"curve {', '.join(names)}: {text}" for text, names in said.items()]
+
+
+def place(index: tuple[int, ...] | None) -> str:
+    """An index as a reader writes it.
+
+    Examples:
+        >>> place((41,)), place((3, 5)), place(())
+        ('(41)', '(3, 5)', '-')
+    """
+    return f"({', '.join(map(str, index))})" if index else "-"
+
+
+def share(results: Iterable[CaseResult]) -> float:
+    """The largest finite part of the bound that any comparison took; NaN where none has one."""
+    ratios = [x for r in results for f in r.findings for x in (f.ratio64, f.ratio) if math.isfinite(x)]
+    return max(ratios, default=math.nan)
+
+
+def outcome(results: Sequence[CaseResult]) -> str:
+    """The worst verdict of what was compared; where that agrees but a case could not run, why not."""
+    found = worst([f for r in results for f in r.findings])
+    if not all(p for r in results for p in r.published):
+        found = max(found, Verdict.SEMANTIC, key=lambda verdict: verdict.severity)
+    failed = [r for r in results if r.error is not None]
+    return failure(failed) if failed and found.agrees else found.value
+
+
+def failure(failed: Sequence[CaseResult]) -> str:
+    """MISSING where all that is wrong is a framework or a device that is not there, else NOT RUN."""
+    return MISSING if all(r.missing for r in failed) else NOT_RUN
+
+
+def beside(value: float, number: PublishedNumber) -> str:
+    """A value with three digits more than the printed number has.
+
+    Examples:
+        >>> beside(0.29494561, PublishedNumber("a page", "loss", "0.295", 0.0, 0.0, 0.0))
+        '0.294946'
+    """
+    mantissa, exponent, _ = number.printed.lower().partition("e")
+    return f"{value:.{len(mantissa.partition('.')[2]) + 3}{'e' if exponent else 'f'}}"
+
+
+def figure(x: float) -> str:
+    """Two significant digits; a dash where there is no number.
+
+    Examples:
+        >>> figure(0.0312), figure(2.2e9), figure(0.0), figure(math.nan)
+        ('0.031', '2.2e+09', '0', '-')
+    """
+    return "-" if math.isnan(x) else f"{x:.2g}"
+
+
+def seconds(t: float) -> str:
+    """A duration for a person.
+
+    Examples:
+        >>> seconds(0.04), seconds(0.51), seconds(12.3), seconds(80)
+        ('0.04 s', '0.5 s', '12 s', '1:20 min')
+    """
+    if t >= 59.5:
+        return f"{round(t) // 60}:{round(t) % 60:02d} min"
+    return f"{t:.0f} s" if t >= 9.95 else f"{t:.1f} s" if t >= 0.095 else f"{t:.2f} s"
+
+
+def printable(text: str) -> str:
+    """The text with its control characters, lone surrogates and changes of direction written out.
+
+    Examples:
+        >>> printable("clear" + chr(27) + "[2J")
+        'clear\\\\x1b[2J'
+    """
+    unsafe = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    return re.sub(unsafe, lambda m: m[0].encode("unicode_escape").decode(), text)
