@@ -1,5 +1,6 @@
 """The command line: arguments and exit codes, nothing else. Frameworks are imported by the commands that need them."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -69,6 +70,10 @@ def run(
         list[Precision] | None,
         typer.Option(help="Working dtype beside float64; may be given more than once. Default: float32."),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that share the pairs. Default: the CPUs, at most 4; 1 on a GPU."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as one HTML file.")] = None,
     json: Annotated[
         str | None,
@@ -88,13 +93,16 @@ def run(
             _refuse(f"the folder of {target} does not exist; create it, or name another file", 2)
     devices = _devices(device)
     dtypes = ("float64", *(d.value for d in dict.fromkeys(dtype or [Precision.FLOAT32]) if d is not Precision.FLOAT64))
-    with _progress() as started:
-        report = run_cases(names, dtypes=dtypes, devices=devices, started=started)
+    if jobs is None:
+        # Each process holds both frameworks, about 1 GB; two on one GPU would fight for its memory.
+        jobs = 1 if "cuda" in devices else min(os.cpu_count() or 1, 4)
+    with _progress() as progress:
+        report = run_cases(names, dtypes=dtypes, devices=devices, jobs=jobs, progress=progress)
     report = replace(report, environment={"command": shlex.join(["parity", *sys.argv[1:]]), **report.environment})
     if html is not None:
         report.to_html(html)
     if json == "-":
-        typer.echo(report.to_json())
+        typer.echo(report.to_json(), nl=False)
     else:
         if json is not None:
             report.to_json(json)
@@ -165,7 +173,7 @@ def _print(report: Any, *, detail: bool) -> None:
 class _progress:
     """A progress line on stderr, only where a person looks at it."""
 
-    def __enter__(self) -> Callable[[Any, int, int], None]:
+    def __enter__(self) -> Callable[[str, int, int], None]:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -190,10 +198,10 @@ class _progress:
         self.bar.start()
         task = self.bar.add_task("starting both frameworks", total=None)
 
-        def started(case: Any, index: int, total: int) -> None:
-            self.bar.update(task, description=case.name, completed=index, total=total)
+        def progress(name: str, done: int, total: int) -> None:
+            self.bar.update(task, description=name, completed=done, total=total)
 
-        return started
+        return progress
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()

@@ -1,4 +1,4 @@
-"""What every test shares: the two sides of a pair behind one fixture, and a JAX that was set up before its backend started."""
+"""What every test shares: the two sides of a pair behind one fixture."""
 
 import contextlib
 import importlib

@@ -55,7 +55,7 @@ def test_a_planted_fault_leaves_with_1_and_names_pair_stage_and_tensor(typed, mo
     right = getattr(module, name)
     import jax
 
-    wrong = lambda *a, **k: jax.tree.map(lambda leaf: leaf * (1 + 1e-9), right(*a, **k))  # noqa: E731
+    wrong = lambda *a, **k: jax.tree.map(lambda leaf: leaf * (1 + 1e-9), right(*a, **k))
     monkeypatch.setattr(module, name, wrong)
     result = typed("run", concept)
     assert result.exit_code == 1, result.output

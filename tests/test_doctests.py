@@ -1,4 +1,4 @@
-"""Every example in a docstring runs: the pairs' on both sides with `array` of that side, the harness's as they stand."""
+"""Every example in a docstring runs: the pairs' on both sides, with `array` of that side, the harness's as they are."""
 
 import doctest
 import importlib

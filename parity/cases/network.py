@@ -100,6 +100,7 @@ def _epochs(name, *published, sizes=(64, 30, 10), learning_rate=3.0):
         wrt=(),
         stage="curve",
         carry=("params",),
+        forced=False,  # network.train compares single steps of the same loop
         published=published,
         witness=train_in_numpy,
     )

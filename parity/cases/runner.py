@@ -1,6 +1,8 @@
 """Runs the built-in cases and gathers one Report."""
 
+import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +24,8 @@ def run(
     *,
     dtypes: tuple[str, ...] = ("float64", "float32"),
     devices: tuple[str, ...] = ("cpu",),
-    started: Callable[[Case, int, int], None] = lambda case, index, total: None,
+    jobs: int = 1,
+    progress: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> Report:
     """Check built-in pairs.
 
@@ -30,23 +33,47 @@ def run(
         concepts: Names of pairs; none means all.
         dtypes: Precisions to run at.
         devices: "cpu", "cuda" or both.
-        started: Called before each case with the case, its index and their number, for a progress bar.
+        jobs: Processes that share the pairs, each with both frameworks; 1 for this process alone.
+        progress: Called with what is at work or done, the number of cases that are done, and their number.
 
     Returns:
-        The Report.
+        The Report, its results in the order of the pairs whatever the number of processes.
 
     Raises:
         UnknownConcept: For a name that is none.
-        ValueError: For an unknown dtype or device.
+        ValueError: For an unknown dtype or device, or fewer than one job.
     """
+    if jobs < 1:
+        raise ValueError(f"jobs: got {jobs}, wanted at least 1")
     for device in devices:
         validate(dtypes, device)
-    cases = [(case, device) for device in devices for concept in resolve(concepts) for case in cases_of(concept)]
-    results = []
-    for index, (case, device) in enumerate(cases):
-        started(case, index, len(cases))
-        results.append(run_case(case, dtypes=dtypes, device=device))
+    work = [(concept, device) for device in devices for concept in resolve(concepts)]
+    sizes = [len(cases_of(concept)) for concept, _ in work]
+    total, done = sum(sizes), 0
+    results: list[CaseResult] = []
+    if jobs == 1 or len(work) == 1:
+        for concept, device in work:
+            for case in cases_of(concept):
+                progress(case.name, len(results), total)
+                results.append(run_case(case, dtypes=dtypes, device=device))
+    else:
+        progress(f"{jobs} processes", done, total)
+        # Fresh processes: a copy of one in which a framework has started its threads may hang.
+        with ProcessPoolExecutor(min(jobs, len(work)), multiprocessing.get_context("spawn")) as pool:
+            try:
+                futures = [pool.submit(_run_concept, concept, dtypes, device) for concept, device in work]
+                for _ in as_completed(futures):
+                    done = sum(size for size, future in zip(sizes, futures, strict=True) if future.done())
+                    progress(f"{jobs} processes", done, total)
+                results = [result for future in futures for result in future.result()]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     return Report(tuple(results), environment() | _fingerprints(devices), tuple(dtypes))
+
+
+def _run_concept(concept: str, dtypes: tuple[str, ...], device: str) -> list[CaseResult]:
+    return [run_case(case, dtypes=dtypes, device=device) for case in cases_of(concept)]
 
 
 def _fingerprints(devices: tuple[str, ...]) -> dict[str, str]:
@@ -94,9 +121,7 @@ def run_case(case: Case, *, dtypes: tuple[str, ...] = ("float64", "float32"), de
     )
     result = examine(torch, jax, task, dtypes=dtypes, device=device)
     if case.witness is not None:
-        remarks += [
-            f"{name}, NumPy as the third witness: {_short(value)}" for name, value in leaves(case.witness(inputs))
-        ]
+        remarks += [f"{name}, a third witness: {_short(value)}" for name, value in leaves(case.witness(inputs))]
     return replace(result, remarks=tuple(remarks))
 
 

@@ -28,6 +28,16 @@ def conventions(report: Report) -> list[tuple[CaseResult, Finding]]:
     return [(r, f) for r in report.results for f in r.findings if f.verdict is Verdict.CONVENTION]
 
 
+def accepted(report: Report) -> dict[tuple[str, str, str], list[str]]:
+    """The differences accepted by name, those of one case, reason and stage together: paths by these three."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for result, finding in conventions(report):
+        key = (full_name(result), finding.note or finding.message, finding.stage)
+        torch, jax = finding.torch_path or WHOLE, finding.jax_path or WHOLE
+        groups.setdefault(key, []).append(torch if torch == jax else f"{torch} (torch) / {jax} (jax)")
+    return groups
+
+
 def counts(report: Report) -> str:
     """How much was compared: "2 pairs, 3 cases, 6 comparisons, 2 printed numbers"."""
     numbers = [(len(report.concepts), "pair"), (len(report.results), "case"), (len(report.findings), "comparison")]

@@ -13,10 +13,10 @@ from parity.report.phrases import (
     MISSING,
     NOT_RUN,
     WHOLE,
+    accepted,
     beside,
     both_values,
     closing,
-    conventions,
     curve_notes,
     divergences,
     failure,
@@ -130,9 +130,9 @@ class _Printer:
             self._table("pair", list(self.report.concepts.items()))
             self.console.print()
         self._divergences()
-        for result, finding in conventions(self.report):
-            self._line(f"{full_name(result)}  {_of(finding)}", label=Verdict.CONVENTION)
-            self._line(f"accepted: {finding.note or finding.message}", indent=2)
+        for (name, reason, stage), paths in accepted(self.report).items():
+            self._line(f"{name}  {stage} of {', '.join(paths)}", label=Verdict.CONVENTION)
+            self._line(f"accepted: {reason}", indent=2)
             self.console.print()
         for result in self.report.results:
             if result.error is not None:

@@ -26,20 +26,20 @@ EXACT = frozenset(
 )
 # Functions that a library approximates: good to some units in the last place, not to half of one.
 APPROXIMATED = frozenset(
-    "acos acosh asin asinh atan atan2 atanh cos cosh digamma erf erfc erfinv exp exp2 expm1 lgamma log log10 log1p log2 pow "
-    "reciprocal rsqrt sigmoid sin sinh tan tanh".split()
+    "acos acosh asin asinh atan atan2 atanh cos cosh digamma erf erfc erfinv exp exp2 expm1 lgamma log log10 "
+    "log1p log2 pow reciprocal rsqrt sigmoid sin sinh tan tanh".split()
 )
 APPROXIMATION = 4.0  # roundings that one of them counts as; libraries state at most 4 units in the last place
 ALONG_ROWS = frozenset("cumsum cumprod logcumsumexp".split())
-# Kernels that take several steps, some of which cancel (1 + erf in gelu, x - max in softmax): they are disturbed step by
-# step, in torch's own reference formula for each.
+# Kernels that take several steps, some of which cancel (1 + erf in gelu, x - max in softmax): they are disturbed step
+# by step, in torch's own reference formula for each.
 COMPOSITE = (
-    "_softmax _softmax_backward_data _log_softmax _log_softmax_backward_data gelu gelu_backward silu silu_backward mish "
-    "mish_backward elu elu_backward softplus softplus_backward log_sigmoid_forward log_sigmoid_backward logaddexp logsumexp "
-    "native_layer_norm native_layer_norm_backward native_group_norm native_group_norm_backward native_batch_norm "
-    "_native_batch_norm_legit _native_batch_norm_legit_functional native_batch_norm_backward mse_loss mse_loss_backward "
-    "huber_loss smooth_l1_loss binary_cross_entropy binary_cross_entropy_with_logits var std var_mean std_mean "
-    "tanh_backward sigmoid_backward".split()
+    "_softmax _softmax_backward_data _log_softmax _log_softmax_backward_data gelu gelu_backward silu "
+    "silu_backward mish mish_backward elu elu_backward softplus softplus_backward log_sigmoid_forward "
+    "log_sigmoid_backward logaddexp logsumexp native_layer_norm native_layer_norm_backward native_group_norm "
+    "native_group_norm_backward native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional "
+    "native_batch_norm_backward mse_loss mse_loss_backward huber_loss smooth_l1_loss binary_cross_entropy "
+    "binary_cross_entropy_with_logits var std var_mean std_mean tanh_backward sigmoid_backward".split()
 )
 
 

@@ -98,7 +98,7 @@ def test_a_fault_in_training_turns_update_and_curve_red_with_the_step(monkeypatc
     assert result.stages["curve"] is Verdict.SEMANTIC
     assert result.stages["update"] is Verdict.SEMANTIC
     curve = next(f for f in result.findings if f.stage == "curve" and not f)
-    # The first loss is of the start, the second after one step from a buffer of zeros: momentum shows from the third on.
+    # The first loss is of the start, the second follows one step from a buffer of zeros: momentum shows in the third.
     assert curve.step == 2
 
 

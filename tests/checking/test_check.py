@@ -1,4 +1,4 @@
-"""`parity.check`: honest pairs agree, planted faults are told with their stage, tensor and size; bad input is refused."""
+"""`parity.check`: honest pairs agree, planted faults are told with stage, tensor and size, bad input is refused."""
 
 import jax
 import jax.numpy as jnp

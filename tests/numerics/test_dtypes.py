@@ -22,7 +22,7 @@ def test_a_format_is_what_the_library_says(name):
 @given(st.floats(width=64, allow_nan=True, allow_infinity=True), st.sampled_from(sorted(FORMATS)))
 def test_rounding_is_to_nearest_ties_to_even(value, name):
     with np.errstate(over="ignore"):
-        # bfloat16 from float64 in one step: ml_dtypes goes through float32, which rounds twice, so ask only where that is exact.
+        # ml_dtypes goes to bfloat16 through float32, which rounds twice: asked only where the first step is exact.
         if name == "bfloat16" and float(np.float32(value)) != value:
             value = float(np.float32(value))
         wanted = np.float64(value).astype(name).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The verdict rule on made-up readings: each verdict from what defines it, and honest rounding never called anything else."""
+"""The verdict rule on made-up readings: each verdict from what defines it, and honest rounding called nothing else."""
 
 import numpy as np
 import pytest
