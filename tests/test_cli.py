@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import parity
+from parity.cases import runner
 from parity.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,15 +23,29 @@ def typed(monkeypatch):
     return lambda *words: CliRunner().invoke(app, list(words))
 
 
-def test_run_prints_a_line_a_pair_and_leaves_with_0(typed):
+@pytest.fixture
+def few_cases(monkeypatch):
+    """Let `parity run` find these cases only; which command line they come through does not depend on their number."""
+
+    def keep(*names):
+        whole = runner.cases_of
+        monkeypatch.setattr(runner, "cases_of", lambda concept: tuple(c for c in whole(concept) if c.name in names))
+
+    return keep
+
+
+def test_run_prints_a_line_a_case_and_leaves_with_0(typed, few_cases):
+    few_cases("gates.sum", "gates.product")
     result = typed("run", "gates")
     assert result.exit_code == 0, result.output
     assert "all agree" in result.stdout
+    assert "product" in result.stdout
     assert result.stderr == ""
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
-def test_run_writes_both_files_whole(typed, tmp_path):
+def test_run_writes_both_files_whole(typed, few_cases, tmp_path):
+    few_cases("losses.mse")
     html, data = tmp_path / "r.html", tmp_path / "r.json"
     result = typed("run", "losses", "--html", str(html), "--json", str(data))
     assert result.exit_code == 0, result.output
@@ -39,29 +54,58 @@ def test_run_writes_both_files_whole(typed, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["r.html", "r.json"]
 
 
-def test_json_to_stdout_is_nothing_but_json(typed):
-    result = typed("run", "gates", "--json", "-")
-    assert json.loads(result.stdout)["exit_status"] == 0
+def test_json_to_stdout_is_nothing_but_json(typed, few_cases):
+    few_cases("gates.sum")
+    told = json.loads(typed("run", "gates", "--json", "-").stdout)
+    assert told["exit_status"] == 0
+    assert {"command", "date", "torch", "torch on cpu", "jax on cpu"} <= set(told["environment"])
+
+
+def test_several_processes_give_the_same_report_as_one(typed):
+    pairs = ("perceptron", "losses")
+    one, two = (json.loads(typed("run", *pairs, "--json", "-", "--jobs", n).stdout) for n in ("1", "2"))
+    for report in (one, two):
+        for result in report["results"]:
+            del result["seconds"]
+    assert one["results"] == two["results"]
+
+
+def scaled(right):
+    return lambda *a, **k: right(*a, **k) * (1 + 1e-9)
+
+
+def scaled_in_its_gradient(right):
+    import jax
+
+    def loss(*arguments, **options):
+        value = right(*arguments, **options)
+        return (1 + 1e-9) * value - 1e-9 * jax.lax.stop_gradient(value)
+
+    return loss
+
+
+def with_more_momentum(right):
+    return lambda *a, momentum, **k: right(*a, momentum=momentum + 1e-9, **k)
 
 
 @pytest.mark.parametrize(
-    ("concept", "name", "stage"),
-    [("losses", "quadratic_cost", "forward"), ("backprop", "backprop", "gradient")],
+    ("case", "name", "fault", "told"),
+    [
+        ("losses.quadratic_cost", "quadratic_cost", scaled, "forward of output"),
+        ("losses.mse", "mse", scaled_in_its_gradient, "gradient of "),
+        ("sgd.hand_momentum", "train", with_more_momentum, "curve of losses"),
+    ],
 )
-def test_a_planted_fault_leaves_with_1_and_names_pair_stage_and_tensor(typed, monkeypatch, concept, name, stage):
-    module = importlib.import_module(f"jax_impl.{concept}")
-    if not hasattr(module, name):
-        name = next(n for n in module.__all__ if "backprop" in n)
-    right = getattr(module, name)
-    import jax
-
-    wrong = lambda *a, **k: jax.tree.map(lambda leaf: leaf * (1 + 1e-9), right(*a, **k))
-    monkeypatch.setattr(module, name, wrong)
-    result = typed("run", concept)
+def test_a_planted_fault_leaves_with_1_and_names_pair_stage_and_tensor(
+    typed, monkeypatch, few_cases, case, name, fault, told
+):
+    few_cases(case)
+    module = importlib.import_module(f"jax_impl.{case.partition('.')[0]}")
+    monkeypatch.setattr(module, name, fault(getattr(module, name)))
+    result = typed("run", case.partition(".")[0])
     assert result.exit_code == 1, result.output
-    block = next(line for line in result.stdout.splitlines() if line.startswith("SEMANTIC"))
-    assert concept in block
-    assert stage in block
+    blocks = [line for line in result.stdout.splitlines() if line.startswith("SEMANTIC  ")]
+    assert any(case in block and told in block for block in blocks), result.stdout
 
 
 def test_an_unknown_pair_is_refused_with_the_near_ones(typed):

@@ -98,7 +98,7 @@ def sgd_step(
     References:
         PyTorch, torch.optim.SGD, which says how its velocity differs from that of Sutskever et al. (2013).
     """
-    check_state(state, momentum, dampening, nesterov)
+    _check_state(state, momentum, dampening, nesterov)
     params, g = state["params"], gradients
     if weight_decay:
         g = jax.tree.map(lambda g, w: g + weight_decay * w, g, params)
@@ -113,7 +113,7 @@ def sgd_step(
     return {"params": jax.tree.map(lambda w, d: w - learning_rate * d, params, d), **following}
 
 
-def check_state(state: dict[str, Any], momentum: float, dampening: float, nesterov: bool) -> None:
+def _check_state(state: dict[str, Any], momentum: float, dampening: float, nesterov: bool) -> None:
     """Refuse a state whose slots are not those of the hyperparameters, and hyperparameters that do not go together.
 
     Args:

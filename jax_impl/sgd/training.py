@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from jax_impl.sgd.minibatches import Arrays, cost
-from jax_impl.sgd.rule import check_state, sgd_step
+from jax_impl.sgd.rule import _check_state, sgd_step
 
 __all__ = ["train", "train_in_place", "train_with_optimizer"]
 
@@ -150,7 +150,7 @@ def train_with_optimizer(
         PyTorch, torch.optim.SGD; Optax, optax.sgd.
     """
     _check_order(order)
-    check_state(state, momentum, dampening, nesterov)
+    _check_state(state, momentum, dampening, nesterov)
     # differs: torch tells its first, undampened step by an absent buffer; optax has no dampening, a schedule does it
     dampen = optax.scale_by_schedule(lambda count: jnp.where(count == 0, 1.0, 1.0 - dampening))
     optimizer = optax.chain(

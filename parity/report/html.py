@@ -25,9 +25,10 @@ from parity.report.markup import Markup, joined, table, tag
 from parity.report.phrases import (
     COLUMNS,
     MISSING,
+    NOTHING,
+    accepted,
     both_values,
     closing,
-    conventions,
     counts,
     divergences,
     failure,
@@ -123,9 +124,9 @@ class _Writer:
         self.stages = [s for s in STAGES if s in COLUMNS or s in report.stages]
 
     def body(self, *, tools: bool) -> Markup:
-        sections = [self._header(), *self._differences(), *self._failures(), *self._conventions()]
+        sections = [self._header(), *self._differences(), *self._failures()]
         sections += [self._pairs(tools)] if self.report.results else []
-        return joined([*sections, _meanings(), *self._environment()], "\n")
+        return joined([*sections, *self._conventions(), _meanings(), *self._environment()], "\n")
 
     def _header(self) -> Markup:
         first = next(divergences(self.report), None)
@@ -136,7 +137,7 @@ class _Writer:
         elif not self.report.results:
             lines = [tag("p", closing(self.report))]
         said = headline(self.report)
-        compared = self.report.findings or not self.report
+        compared = said != NOTHING
         mark = tag("span", "–" if not compared else "✓" if self.report else "✗", aria_hidden="true")
         title = tag("h1", mark, f" {said[:1].upper()}{said[1:]}")
         kind = outcome(self.report.results) if compared else MISSING
@@ -193,7 +194,10 @@ class _Writer:
         return [_section("What could not run", *cards)] if cards else []
 
     def _conventions(self) -> list[Markup]:
-        items = [tag("li", title_of(r, f), f": {f.note or f.message}") for r, f in conventions(self.report)]
+        items = []
+        for (name, reason, stage), paths in accepted(self.report).items():
+            named = [part for path in paths for part in (", ", tag("code", path))][1:]
+            items.append(tag("li", f"{stage} of ", *named, tag("span", f" in {name}", class_="soft"), f": {reason}"))
         return [_section("Differences accepted by name", tag("ul", *items, class_="plain"))] if items else []
 
     def _pairs(self, tools: bool) -> Markup:

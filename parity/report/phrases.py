@@ -12,6 +12,7 @@ COLUMNS = ("forward", "gradient", "update", "curve")
 """Stages that a table always has a column for; the others come where something was compared."""
 
 NOT_RUN, MISSING = "NOT RUN", "MISSING"
+NOTHING = "nothing was compared"
 
 
 def divergences(report: Report) -> Iterator[tuple[CaseResult, Finding | PublishedNumber]]:
@@ -50,11 +51,11 @@ def counts(report: Report) -> str:
 def headline(report: Report) -> str:
     """The result in a few words: "all agree", "3 differ, 1 case could not run"."""
     differ, failed = sum(1 for _ in divergences(report)), sum(r.error is not None for r in report.results)
+    if not report.findings and not differ and not failed:
+        return NOTHING
     if not report:
         could_not = f"{counted(failed, 'case')} could not run" if failed else ""
         return ", ".join(filter(None, (f"{differ:,} differ{'s' if differ == 1 else ''}" if differ else "", could_not)))
-    if not report.findings:
-        return "nothing was compared"
     named = len(conventions(report))
     return "all agree" + (f", {named:,} by a named convention" if named else "")
 
@@ -69,9 +70,9 @@ def closing(report: Report) -> str:
         The line.
     """
     if not report.results:
-        return "no case was run: nothing was compared; next: parity run"
+        return f"no case was run: {NOTHING}; next: parity run"
     told = f"{counts(report)}: {headline(report)}"
-    if report:
+    if report or headline(report) == NOTHING:
         return told
     first = next(divergences(report), None)
     culprit = first[0] if first else next(r for r in report.results if not r)

@@ -12,6 +12,7 @@ from parity.report.phrases import (
     COLUMNS,
     MISSING,
     NOT_RUN,
+    NOTHING,
     WHOLE,
     accepted,
     beside,
@@ -23,6 +24,7 @@ from parity.report.phrases import (
     figure,
     full_name,
     gap,
+    headline,
     install,
     outcome,
     printable,
@@ -137,7 +139,7 @@ class _Printer:
         for result in self.report.results:
             if result.error is not None:
                 self._not_run(result, result.error.strip())
-        compared = bool(self.report.findings) or not self.report
+        compared = headline(self.report) != NOTHING
         self._line(
             closing(self.report), style=STYLES[Verdict.AGREE if self.report else Verdict.SEMANTIC] if compared else ""
         )

@@ -91,10 +91,10 @@ def test_a_fault_in_the_gradient_alone_turns_that_stage_red(monkeypatch):
 
 def test_a_fault_in_training_turns_update_and_curve_red_with_the_step(monkeypatch):
     def faster(right):
-        return lambda *a, **k: right(*a, **{**k, "momentum": k["momentum"] + 1e-9})
+        return lambda *a, momentum, **k: right(*a, momentum=momentum + 1e-9, **k)
 
     planted(monkeypatch, "sgd", "train", faster)
-    result = run_case(case_named("sgd.by_hand_momentum"))
+    result = run_case(case_named("sgd.hand_momentum"))
     assert result.stages["curve"] is Verdict.SEMANTIC
     assert result.stages["update"] is Verdict.SEMANTIC
     curve = next(f for f in result.findings if f.stage == "curve" and not f)

@@ -145,7 +145,7 @@ def test_a_curve_is_compared_no_further_than_its_growth_allows():
     wild[900:] *= 2
     found = curve(jax64=wild, growth=1.05)
     assert found.verdict is Verdict.AGREE
-    assert 400 < found.horizon < 900
+    assert 200 < found.horizon < 900
 
 
 @pytest.mark.parametrize("step", [0, 1, 250, 999])

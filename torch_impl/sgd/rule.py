@@ -100,7 +100,7 @@ def sgd_step(
     References:
         PyTorch, torch.optim.SGD, which says how its velocity differs from that of Sutskever et al. (2013).
     """
-    check_state(state, momentum, dampening, nesterov)
+    _check_state(state, momentum, dampening, nesterov)
     params, g = state["params"], gradients
     if weight_decay:
         g = {name: g[name] + weight_decay * w for name, w in params.items()}
@@ -115,7 +115,7 @@ def sgd_step(
     return {"params": {name: w - learning_rate * d[name] for name, w in params.items()}, **following}
 
 
-def check_state(state: dict[str, Any], momentum: float, dampening: float, nesterov: bool) -> None:
+def _check_state(state: dict[str, Any], momentum: float, dampening: float, nesterov: bool) -> None:
     """Refuse a state whose slots are not those of the hyperparameters, and hyperparameters that do not go together.
 
     Args:

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from torch_impl.sgd.minibatches import cost
-from torch_impl.sgd.rule import check_state, sgd_step
+from torch_impl.sgd.rule import _check_state, sgd_step
 
 __all__ = ["train", "train_in_place", "train_with_optimizer"]
 
@@ -151,7 +151,7 @@ def train_with_optimizer(
         PyTorch, torch.optim.SGD; Optax, optax.sgd.
     """
     _check_order(order)
-    check_state(state, momentum, dampening, nesterov)
+    _check_state(state, momentum, dampening, nesterov)
     params = {name: w.detach().clone().requires_grad_() for name, w in state["params"].items()}
     optimizer = torch.optim.SGD(
         params.values(),
