@@ -18,7 +18,7 @@ export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES := -1
 run: $(STAMP)
 	$(BIN)/parity run --html $(REPORT)
 
-## The tests; they check every built-in pair too.
+## The tests; they check every built-in pair too, so nothing is run twice.
 test: $(STAMP)
 	$(BIN)/pytest -n 2 --dist worksteal
 
@@ -37,5 +37,6 @@ clean:
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing PyTorch, JAX and the rest into $(VENV); this takes minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all,dev]'
 	touch $(STAMP)

@@ -91,7 +91,7 @@ def _reading(runs: Runs, name: str, responses: dict[str, np.ndarray], n: float) 
 def _end(runs: Runs, name: str, responses: dict[str, np.ndarray], horizon: int, steps: int) -> Finding:
     """The state after the last step, as one more entry of a curve."""
     path = name.partition("/")[2]
-    unjudged = Finding("curve", path, path, Verdict.AGREE, "", runs.dtype, step=steps, note="not compared")
+    unjudged = Finding("curve", path, path, Verdict.AGREE, "", runs.dtype, step=steps, compared=False)
     if not responses:
         return replace(unjudged, message=f"after step {steps:,}: told by the counts, which are compared exactly")
     reading = _reading(runs, name, responses, runs.jax64.rounding.get(name, 1.0))

@@ -61,6 +61,7 @@ class Finding:
             inputs give it no power.
         horizon: For a curve, the number of steps that could be compared pointwise at float64.
         worse: "torch" or "jax", where a verdict names a side.
+        compared: False where nothing was: past a curve's horizon, where rounding alone decides. Reports count it apart.
         note: Further remarks: a convention's reason, a width of integers.
     """
 
@@ -82,6 +83,7 @@ class Finding:
     power: float = math.nan
     horizon: int | None = None
     worse: str | None = None
+    compared: bool = True
     note: str = ""
 
     def __bool__(self) -> bool:

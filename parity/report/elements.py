@@ -90,7 +90,7 @@ def stage_mark(findings: Sequence[Finding]) -> Markup:
     if not findings:
         return tag("span", "-", class_="soft")
     verdict = worst(list(findings))
-    return _counted("✓", "agree", len(findings)) if verdict is Verdict.AGREE else badge(verdict)
+    return _counted("✓", "agree", sum(f.compared for f in findings)) if verdict is Verdict.AGREE else badge(verdict)
 
 
 def printed_mark(numbers: Sequence[PublishedNumber]) -> Markup:

@@ -41,11 +41,12 @@ def accepted(report: Report) -> dict[tuple[str, str, str], list[str]]:
 
 def counts(report: Report) -> str:
     """How much was compared: "2 pairs, 3 cases, 6 comparisons, 2 printed numbers"."""
-    numbers = [(len(report.concepts), "pair"), (len(report.results), "case"), (len(report.findings), "comparison")]
+    compared = sum(f.compared for f in report.findings)
+    numbers = [(len(report.concepts), "pair"), (len(report.results), "case"), (compared, "comparison")]
     published = sum(len(r.published) for r in report.results)
-    return ", ".join(
-        counted(n, noun) for n, noun in [*numbers, *([(published, "printed number")] if published else [])]
-    )
+    beyond = len(report.findings) - compared
+    parts = [counted(n, noun) for n, noun in [*numbers, *([(published, "printed number")] if published else [])]]
+    return ", ".join([*parts, *([f"{beyond:,} past a curve's horizon"] if beyond else [])])
 
 
 def headline(report: Report) -> str:

@@ -189,7 +189,9 @@ class _Printer:
         if not findings:
             return "-"
         verdict = worst(list(findings))
-        return f"{self.marks.agree} {len(findings):,}" if verdict is Verdict.AGREE else verdict.value
+        return (
+            f"{self.marks.agree} {sum(f.compared for f in findings):,}" if verdict is Verdict.AGREE else verdict.value
+        )
 
     def _met(self, numbers: Sequence[PublishedNumber]) -> str:
         unmet_ones = sum(not p for p in numbers)

@@ -71,6 +71,7 @@ def test_a_fault_in_the_forward_stage_turns_it_red(monkeypatch):
     result = run_case(case_named("losses.quadratic_cost"))
     first = next(f for f in result.findings if not f)
     assert (result.verdict, first.stage, first.jax_path) == (Verdict.SEMANTIC, "forward", "output")
+    assert first.ratio64 > 1e5  # as the README says
 
 
 def test_a_fault_in_the_gradient_alone_turns_that_stage_red(monkeypatch):
