@@ -2,13 +2,14 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from parity.files import write_atomically
 
 FORMAT = 1  # of the header; a reader refuses what it does not know
 
@@ -42,13 +43,10 @@ class Trace:
             path: The file to write; its folder must exist.
 
         Raises:
-            TraceError: If the folder does not exist.
+            OSError: If it cannot be written; the message says what, where and the next step.
         """
         from safetensors.numpy import save
 
-        target = Path(path)
-        if not target.parent.is_dir():
-            raise TraceError(f"trace: the folder of {target} does not exist; create it, or name another")
         header = {
             "format": FORMAT,
             "dtypes": dict(self.dtypes),
@@ -60,14 +58,7 @@ class Trace:
             {name: np.array(array, order="C") for name, array in self.tensors.items()},
             {"parity": json.dumps(header, sort_keys=True)},
         )
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomically(Path(path), data)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Trace":

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEIGHT = {"numerics": 0, "data": 0, "environment": 0, "trace": 1, "sides": 2, "report": 3, "doctor": 3}
+HEIGHT = {"numerics": 0, "files": 0, "data": 0, "environment": 0, "trace": 1, "sides": 2, "report": 3, "doctor": 3}
 HEIGHT |= {"checking": 4, "cases": 5, "cli": 6, "__main__": 7, "__init__": 7}
 FRAMEWORKS = {"torch", "jax", "flax", "optax"}
 FILES = sorted((ROOT / "parity").rglob("*.py"))

@@ -185,7 +185,7 @@ class Report:
         Returns:
             The JSON text.
         """
-        from parity.report.files import write_atomically
+        from parity.files import write_atomically
         from parity.report.json import render
 
         text = render(self)
@@ -199,7 +199,7 @@ class Report:
         Args:
             path: The file to write.
         """
-        from parity.report.files import write_atomically
+        from parity.files import write_atomically
         from parity.report.html import page
 
         write_atomically(Path(path), page(self))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.report.files import write_atomically
+from parity.files import write_atomically
 
 
 def test_text_is_written_as_utf_8_and_bytes_as_they_are(tmp_path):
