@@ -36,8 +36,7 @@ def check(
     """Compare a function of torch tensors with one of JAX arrays: outputs, and the gradient of every floating input.
 
     Both get the same numbers, rounded to the working dtype, and run at float64 and at that dtype; the verdict rule
-    needs
-    no tolerance. Parameters are inputs like any other: hand them over as a dict of arrays.
+    needs no tolerance. Parameters are inputs like any other: hand them over as a dict of arrays.
 
     Args:
         torch_function: Called with tensors in place of the NumPy arrays.

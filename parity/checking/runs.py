@@ -124,12 +124,9 @@ def response(
     """How each tensor answers to relative errors of size h, measured at float64.
 
     The root mean square over the members of |f_h - f| / h, where f_h is a run that errs by h xi, xi = +1 or -1 at
-    random,
-    in its inputs (JAX) or in its inputs and in every operation (torch). Unlike a forward-mode derivative it needs
-    nothing
-    of the function but that it runs, so custom gradients, loops and in-place code are measured as they are; it sees
-    sums
-    whose terms cancel; and where f has a kink or a tie within the reach of h it gives the jump.
+    random, in its inputs (JAX) or in its inputs and in every operation (torch). Unlike a forward-mode derivative it
+    needs nothing of the function but that it runs, so custom gradients, loops and in-place code are measured as they
+    are; it sees sums whose terms cancel; and where f has a kink or a tie within the reach of h it gives the jump.
 
     Args:
         side: The side that is probed.

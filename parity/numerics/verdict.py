@@ -342,8 +342,7 @@ def judge_curve(reading: CurveReading, *, torch_path: str, jax_path: str) -> Fin
 
     B_t = 2 lambda u_64 sqrt(n) max over t' <= t of s_t', n the roundings on the longest path of one step: what one step
     may err by, grown as the ensemble grew. The working dtype is not judged pointwise, since honest runs part there; the
-    distance of each side
-    from its own float64 run is reported, side against side.
+    distance of each side from its own float64 run is reported, side against side.
 
     Args:
         reading: The four curves, and how they grew.

@@ -47,9 +47,10 @@ class RoundingNoise(TorchDispatchMode):
     """Multiplies what every operation gives by 1 + h xi, xi = +1 or -1 at random, forwards and backwards.
 
     A sum of n terms errs by about sqrt(n) roundings of its result, and where its terms cancel by sqrt(n) roundings of
-    the
-    terms; so a contraction's result and its inputs are both disturbed by sqrt(n) h. With h a unit roundoff this is what
-    honest arithmetic of that precision does, one sample of it at a time; with a smaller h it is the derivative of that.
+    the terms; so a contraction's result and its inputs are both disturbed by sqrt(n) h. With h a unit roundoff this is
+    what honest arithmetic of that precision does, one sample of it at a time; with a smaller h it is the derivative of
+    that. It cannot reach into other processes, nor into kernels of which it knows neither steps nor number of terms:
+    those count as one rounding of their result.
 
     Args:
         size: h, the relative size of one rounding.
