@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 REPORT := parity-report.html
 
-# What XLA has compiled once, every later run and every test process takes from disk: a third of the tests' time.
+# What XLA has compiled once, every later run and every test process takes from disk: a quarter of the tests' time.
 export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/$(VENV)/xla
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES := -1
