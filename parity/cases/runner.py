@@ -102,7 +102,10 @@ def run_case(case: Case, *, dtypes: tuple[str, ...] = ("float64", "float32"), de
         jax = side("jax", case.function("jax_impl"), jit=case.jit)
     except MissingFramework as error:
         return CaseResult(case.name, error=str(error), missing=True, device=device)
-    inputs = case.inputs(np.random.default_rng(case.seed))
+    try:
+        inputs = case.inputs(np.random.default_rng(case.seed))
+    except (OSError, ValueError) as error:  # files that the user named: the other cases' results are not lost
+        return CaseResult(case.name, error=f"its inputs cannot be read: {error}", device=device)
     remarks: list[str] = []
 
     def published(runs: Runs, bounds: Mapping[str, np.ndarray]) -> tuple[PublishedNumber, ...]:

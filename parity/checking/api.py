@@ -68,6 +68,11 @@ def check(
                 f"check: the {framework} side is a {type(function).__name__}, wanted a function of arrays; "
                 "wrap a model as lambda x: model(x)"
             )
+        if hasattr(function, "named_parameters") or type(function).__module__.startswith("flax."):
+            raise TypeError(
+                f"check: the {framework} side is a model, {type(function).__name__}, with weights of its own at one "
+                "precision; wanted a function with the weights among its inputs, as torch.func.functional_call gives"
+            )
     validate(dtypes, device)
     named = {str(i): _as_numpy(value) for i, value in enumerate(inputs)}
     torch, jax = side("torch", _positional(torch_function)), side("jax", _positional(jax_function), jit=jit)

@@ -133,6 +133,14 @@ def absolute(impl, x):
     return jnp.abs(x)
 
 
+def test_inputs_that_cannot_be_read_are_told_and_raise_nothing():
+    def missing(rng):
+        raise FileNotFoundError("there is no folder nowhere")
+
+    result = run_case(Case("gates.unread", missing, lambda impl: None))
+    assert result.error == "its inputs cannot be read: there is no folder nowhere"
+
+
 def test_names_of_concepts_are_checked_and_near_ones_suggested():
     assert resolve([]) == CONCEPTS
     with pytest.raises(UnknownConcept, match=r"'sprial'; did you mean spiral"):
