@@ -129,7 +129,13 @@ def _apply_conventions(findings: list[Finding], task: Task) -> list[Finding]:
         else:
             reason = task.conventions[key]
             result.append(
-                replace(finding, verdict=Verdict.CONVENTION, message=f"{reason} ({finding.message})", note=reason)
+                replace(
+                    finding,
+                    verdict=Verdict.CONVENTION,
+                    message=f"{reason} ({finding.message})",
+                    note=reason,
+                    accepted=True,
+                )
             )
             seen[key] = result[-1]
     for key in task.conventions:

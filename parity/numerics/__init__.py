@@ -1,20 +1,10 @@
 """What "agree" means, in pure NumPy: no framework, no model."""
 
 from parity.numerics.comparator import Errors, errors
+from parity.numerics.curve_rule import CurveReading, curve_bound, judge_curve
 from parity.numerics.dtypes import FORMATS, FloatFormat, float_format, round_to
-from parity.numerics.verdict import (
-    FALSE_ALARMS,
-    CurveReading,
-    Finding,
-    Reading,
-    Verdict,
-    bound,
-    confidence_factor,
-    curve_bound,
-    judge,
-    judge_curve,
-    worst,
-)
+from parity.numerics.rule import FALSE_ALARMS, Reading, asymmetric, bound, confidence_factor, judge
+from parity.numerics.verdict import Finding, Verdict, worst
 
 __all__ = [
     "FALSE_ALARMS",
@@ -25,6 +15,7 @@ __all__ = [
     "FloatFormat",
     "Reading",
     "Verdict",
+    "asymmetric",
     "bound",
     "confidence_factor",
     "curve_bound",

@@ -32,6 +32,11 @@ class FloatFormat:
         """Below it JAX on the CPU flushes to zero where torch does not, so no smaller difference has meaning."""
         return 2.0**self.min_exponent
 
+    @property
+    def largest(self) -> float:
+        """The largest finite number."""
+        return (2.0 - 2.0**-self.mantissa_bits) * 2.0 ** (1 - self.min_exponent)
+
     def spacing(self, value: float) -> float:
         """Distance from |value| to the next representable number: one unit in the last place."""
         magnitude = max(abs(value), self.smallest_normal)

@@ -56,7 +56,8 @@ PICTURES = 24
 
 MEANINGS = {
     Verdict.AGREE: "The same function: they differ by rounding alone, at float64 and at the working dtype.",
-    Verdict.CONVENTION: "They differ where both values are right, as at a kink; the case accepts it by name.",
+    Verdict.CONVENTION: "They differ where both values are right, as at a kink; it is accepted by name alone.",
+    Verdict.UNDECIDED: "Too few seeds to tell: neither agreement nor a difference is shown.",
     Verdict.PRECISION: "float64 agrees, the working dtype does not: one side has less precision than it says.",
     Verdict.UNSTABLE: "One formula, but its algorithm amplifies rounding beyond the bound.",
     Verdict.SEMANTIC: "The formulas differ: the gap does not shrink when the precision grows.",

@@ -26,7 +26,7 @@ def divergences(report: Report) -> Iterator[tuple[CaseResult, Finding | Publishe
 
 def conventions(report: Report) -> list[tuple[CaseResult, Finding]]:
     """The differences that were accepted by name."""
-    return [(r, f) for r in report.results for f in r.findings if f.verdict is Verdict.CONVENTION]
+    return [(r, f) for r in report.results for f in r.findings if f and f.verdict is Verdict.CONVENTION]
 
 
 def accepted(report: Report) -> dict[tuple[str, str, str], list[str]]:
@@ -200,7 +200,7 @@ def outcome(results: Sequence[CaseResult]) -> str:
     if not all(p for r in results for p in r.published):
         found = max(found, Verdict.SEMANTIC, key=lambda verdict: verdict.severity)
     failed = [r for r in results if r.error is not None]
-    return failure(failed) if failed and found.agrees else found.value
+    return failure(failed) if failed and found in (Verdict.AGREE, Verdict.CONVENTION) else found.value
 
 
 def failure(failed: Sequence[CaseResult]) -> str:

@@ -48,6 +48,7 @@ BLOCKS = 20
 STYLES = {
     Verdict.AGREE: "green",
     Verdict.CONVENTION: "cyan",
+    Verdict.UNDECIDED: "yellow",
     Verdict.PRECISION: "yellow",
     Verdict.UNSTABLE: "magenta",
     Verdict.SEMANTIC: "bold red",

@@ -84,6 +84,7 @@ def found(
         power=2e-14,
         worse="jax" if verdict in (Verdict.UNSTABLE, Verdict.PRECISION) else None,
         note="at a tie torch gives each side a half, jax the first one all" if verdict is Verdict.CONVENTION else "",
+        accepted=verdict is Verdict.CONVENTION,
     )
 
 
@@ -158,7 +159,7 @@ def hostile() -> Report:
     """Names and messages that try to be markup, terminal codes, mathematics, and no text at all."""
     part, drawn = curve(HOSTILE, Verdict.SEMANTIC, steps=60)
     bad = Finding("forward", HOSTILE, HOSTILE, Verdict.STRUCTURE, f"got {HOSTILE}", note=HOSTILE)
-    findings = (bad, part, replace(bad, verdict=Verdict.CONVENTION))
+    findings = (bad, part, replace(bad, verdict=Verdict.CONVENTION, accepted=True))
     number = PublishedNumber(HOSTILE, HOSTILE, "1.0", 2.0, 2.0, 0.0)
     case = CaseResult(f"evil.{HOSTILE}", findings, (number,), (drawn,), remarks=(HOSTILE,))
     return Report((case, CaseResult(f"{HOSTILE}.x", error=HOSTILE, device=HOSTILE)), {HOSTILE: HOSTILE}, (HOSTILE,))
