@@ -11,7 +11,7 @@ export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/$(VENV)/xla
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES := -1
 
-.PHONY: run test lint format clean
+.PHONY: run test proof lint format clean
 .DELETE_ON_ERROR:
 
 ## Check every built-in pair, print the table, write the HTML report.
@@ -21,6 +21,10 @@ run: $(STAMP)
 ## The tests; they check every built-in pair too, so nothing is run twice.
 test: $(STAMP)
 	$(BIN)/pytest -n 2 --dist worksteal
+
+## The whole proof of the verdict rule: every honest pair, size, seed and dtype, every fault, the long training runs.
+proof: $(STAMP)
+	$(BIN)/pytest tests/proof --whole -n 2 --dist worksteal
 
 ## Lint, format check, types.
 lint: $(STAMP)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from parity.checking import ParityError as ParityError
     from parity.checking import assert_parity as assert_parity
     from parity.checking import check as check
+    from parity.checking import check_seeds as check_seeds
     from parity.numerics import Finding as Finding
     from parity.numerics import Verdict as Verdict
     from parity.report import Report as Report
@@ -25,6 +26,7 @@ _HOMES = {
     "Verdict": "parity.numerics",
     "assert_parity": "parity.checking",
     "check": "parity.checking",
+    "check_seeds": "parity.checking",
 }
 
 __all__ = [*_HOMES, "__version__"]

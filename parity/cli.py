@@ -41,6 +41,12 @@ class Precision(StrEnum):
     FLOAT16 = "float16"
 
 
+class Benchmark(StrEnum):
+    """What `bench` can measure."""
+
+    COMPARATOR = "comparator"
+
+
 Concepts = Annotated[
     list[str] | None,
     typer.Argument(metavar="[CONCEPT]...", help="Pairs to check, such as spiral; all where none is named."),
@@ -125,6 +131,33 @@ def show(concept: Annotated[str, typer.Argument(help="The pair to show, such as 
     except UnknownConcept as error:
         _refuse(str(error), 2)
     print_pair(concept, Console())
+
+
+@app.command()
+def bench(
+    what: Annotated[Benchmark, typer.Argument(metavar="WHAT", help="What to measure: comparator.")],
+    elements: Annotated[int, typer.Option(min=1024, help="Elements of each array.")] = 100_000_000,
+    json: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the numbers as JSON; - for standard output, in place of the table."),
+    ] = None,
+) -> None:
+    """Measure time and memory beside other libraries; a table on stdout."""
+    from rich.console import Console
+
+    from parity.bench.comparator import measure, print_table
+    from parity.files import write_atomically
+
+    if json not in (None, "-") and not Path(json).parent.is_dir():
+        _refuse(f"the folder of {json} does not exist; create it, or name another file", 2)
+    with _progress() as progress:
+        table = measure(elements, progress)
+    if json == "-":
+        typer.echo(table.to_json(), nl=False)
+        return
+    if json is not None:
+        write_atomically(Path(json), table.to_json())
+    print_table(table, Console())
 
 
 @app.command()

@@ -11,7 +11,8 @@ import numpy as np
 
 from parity.files import write_atomically
 
-FORMAT = 1  # of the header; a reader refuses what it does not know
+CONSTANT = "constants/"  # prefix of a captured constant's name in a file
+FORMAT = 2  # of the header; a reader refuses what it does not know
 
 
 class TraceError(ValueError):
@@ -27,6 +28,9 @@ class Trace:
         dtypes: The framework's own dtype of each of them, such as "bfloat16".
         facts: Strings by path: names and dtypes, compared letter by letter.
         rounding: Rounding operations on the longest path to each tensor, where the side can read its own graph.
+        narrow: Why a tensor of a float64 run is not float64 all through, by path: the operation, its dtype and where.
+        constants: Arrays of lower precision that the function of a float64 run had captured, as they were used.
+        unreached: Inputs that were differentiated and on which no output depends, by path: their zeros say nothing.
         origin: Framework, version, device, precision and whatever else tells two runs apart.
     """
 
@@ -34,7 +38,15 @@ class Trace:
     dtypes: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     rounding: Mapping[str, float] = field(default_factory=dict)
+    narrow: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unreached: tuple[str, ...] = ()
     origin: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names_only(self) -> bool:
+        """Whether the run gave strings and no floating number: dtypes may be what it is about."""
+        return bool(self.facts) and not any(array.dtype.kind in "fc" for array in self.tensors.values())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the Trace as one safetensors file with a JSON header; a file of that name is replaced whole or not.
@@ -52,10 +64,13 @@ class Trace:
             "dtypes": dict(self.dtypes),
             "facts": dict(self.facts),
             "rounding": dict(self.rounding),
+            "narrow": dict(self.narrow),
+            "unreached": list(self.unreached),
             "origin": dict(self.origin),
         }
+        arrays = dict(self.tensors) | {CONSTANT + name: array for name, array in self.constants.items()}
         data = save(
-            {name: np.array(array, order="C") for name, array in self.tensors.items()},
+            {name: np.array(array, order="C") for name, array in arrays.items()},
             {"parity": json.dumps(header, sort_keys=True)},
         )
         write_atomically(Path(path), data)
@@ -86,7 +101,17 @@ class Trace:
             raise TraceError(
                 f"trace: {target} cannot be read: {error}; it is truncated or no safetensors file"
             ) from error
-        return cls(tensors, header["dtypes"], header["facts"], header["rounding"], header["origin"])
+        constants = {n.removeprefix(CONSTANT): tensors.pop(n) for n in list(tensors) if n.startswith(CONSTANT)}
+        return cls(
+            tensors,
+            header["dtypes"],
+            header["facts"],
+            header["rounding"],
+            header["narrow"],
+            constants,
+            tuple(header["unreached"]),
+            header["origin"],
+        )
 
 
 def _header(text: str | None, path: Path) -> dict[str, Any]:
@@ -104,7 +129,7 @@ def _header(text: str | None, path: Path) -> dict[str, Any]:
         raise TraceError(
             f"trace: {path} has format {got!r}, this version reads {FORMAT}; update parity, or write the file again"
         )
-    wanted = ("dtypes", "facts", "rounding", "origin")
-    if not all(isinstance(header.get(name), dict) for name in wanted):
+    wanted = {"dtypes": dict, "facts": dict, "rounding": dict, "narrow": dict, "unreached": list, "origin": dict}
+    if not all(isinstance(header.get(name), kind) for name, kind in wanted.items()):
         raise TraceError(f"trace: the header of {path} lacks one of {', '.join(wanted)}; write the file again")
     return header

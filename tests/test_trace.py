@@ -17,6 +17,9 @@ TRACE = Trace(
     {"forward/y": "bfloat16"},
     {"forward/name": "é"},
     {"forward/y": 12.0},
+    {"forward/y": "pure_callback works at float32 (model.py:3, f)"},
+    {"constant.0": np.array([0.5, 0.25])},
+    ("z",),
     {"framework": "torch", "version": "2.13.0"},
 )
 
@@ -25,12 +28,10 @@ def test_a_trace_comes_back_bit_for_bit(tmp_path):
     path = tmp_path / "a.safetensors"
     TRACE.save(path)
     back = Trace.load(path)
-    assert (back.dtypes, back.facts, back.rounding, back.origin) == (
-        TRACE.dtypes,
-        TRACE.facts,
-        TRACE.rounding,
-        TRACE.origin,
-    )
+    for field in ("dtypes", "facts", "rounding", "narrow", "unreached", "origin"):
+        assert getattr(back, field) == getattr(TRACE, field)
+    assert list(back.tensors) == sorted(TRACE.tensors)
+    assert np.array_equal(back.constants["constant.0"], TRACE.constants["constant.0"])
     assert list(tmp_path.iterdir()) == [path]
     for name, array in TRACE.tensors.items():
         assert back.tensors[name].tobytes() == array.tobytes()
@@ -76,10 +77,10 @@ def test_a_file_of_another_kind_or_format_is_refused(tmp_path):
     with pytest.raises(TraceError, match="no entry 'parity'"):
         Trace.load(path)
     for header, message in (
-        (json.dumps({"format": 99}), "has format 99, this version reads 1"),
+        (json.dumps({"format": 99}), "has format 99, this version reads 2"),
         ("[]", "format 'list'"),
         ("{", "no JSON"),
-        ('{"format": 1}', "lacks one of"),
+        ('{"format": 2}', "lacks one of"),
     ):
         save_file({"x": np.zeros(2)}, path, {"parity": header})
         with pytest.raises(TraceError, match=message):

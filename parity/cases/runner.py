@@ -125,7 +125,7 @@ def run_case(case: Case, *, dtypes: tuple[str, ...] = ("float64", "float32"), de
     result = examine(torch, jax, task, dtypes=dtypes, device=device)
     if case.witness is not None:
         remarks += [f"{name}, a third witness: {_short(value)}" for name, value in leaves(case.witness(inputs))]
-    return replace(result, remarks=tuple(remarks))
+    return replace(result, remarks=(*result.remarks, *remarks))
 
 
 def _numbers(published: Published, case: Case, runs: Runs, bounds: Mapping[str, np.ndarray]) -> list[PublishedNumber]:

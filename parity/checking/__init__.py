@@ -1,6 +1,7 @@
 """The order of work of a check, and the one call for a user's own two functions."""
 
 from parity.checking.api import ParityError, assert_parity, check
+from parity.checking.seeds import check_seeds
 from parity.checking.work import Task, examine
 
-__all__ = ["ParityError", "Task", "assert_parity", "check", "examine"]
+__all__ = ["ParityError", "Task", "assert_parity", "check", "check_seeds", "examine"]

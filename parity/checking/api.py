@@ -1,16 +1,19 @@
 """`parity.check`: two implementations of one thing, one call, one Report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from parity.checking.work import Task, examine
+from parity.doctor import fingerprints
 from parity.environment import environment
-from parity.numerics import float_format
-from parity.report import Report
+from parity.numerics import Finding, Verdict, float_format
+from parity.report import CaseResult, Report
 from parity.sides import side
 from parity.sides.inputs import rebuild
+from parity.sides.replay import Replay, ReplayedSide, replayable
 
 DEVICES = ("cpu", "cuda")
 
@@ -31,6 +34,8 @@ def check(
     device: str = "cpu",
     gradient: bool = True,
     jit: bool = True,
+    conventions: Mapping[str, str] | None = None,
+    randomness: int | None = None,
     name: str = "check",
 ) -> Report:
     """Compare a function of torch tensors with one of JAX arrays: outputs, and the gradient of every floating input.
@@ -46,6 +51,11 @@ def check(
         device: "cpu" or "cuda", for both sides.
         gradient: Whether to compare vector-Jacobian products under one random cotangent too.
         jit: Whether JAX compiles.
+        conventions: Differences that are accepted, with the reason: output paths, or gradients as
+            "gradient/<input path>". One that does not occur is a finding itself.
+        randomness: A seed from which dropout masks, noise and shuffles are drawn on the host and replayed into both
+            sides in order of execution; a draw that has no equal on the other side is a finding. None lets each side
+            draw its own.
         name: What the report calls the pair.
 
     Returns:
@@ -75,9 +85,36 @@ def check(
             )
     validate(dtypes, device)
     named = {str(i): _as_numpy(value) for i, value in enumerate(inputs)}
-    torch, jax = side("torch", _positional(torch_function)), side("jax", _positional(jax_function), jit=jit)
-    task = Task(name, named, wrt=None if gradient else ())
-    return Report((examine(torch, jax, task, dtypes=dtypes, device=device),), environment(), tuple(dtypes))
+    functions = {"torch": _positional(torch_function), "jax": _positional(jax_function)}
+    task = Task(name, named, wrt=None if gradient else (), conventions=conventions or {})
+    if randomness is None:
+        torch, jax = (side(framework, function, jit=jit) for framework, function in functions.items())
+        result = examine(torch, jax, task, dtypes=dtypes, device=device)
+    else:
+        result = _replayed(functions, task, Replay(randomness), dtypes=dtypes, device=device, jit=jit)
+    return Report((result,), environment() | fingerprints(device), tuple(dtypes))
+
+
+def _replayed(
+    functions: dict[str, Callable[..., Any]],
+    task: Task,
+    replay: Replay,
+    *,
+    dtypes: tuple[str, ...],
+    device: str,
+    jit: bool,
+) -> CaseResult:
+    """Both sides with the same random draws; draws that differ are told before any value, since all else follows."""
+    torch, jax = (
+        ReplayedSide(side(framework, replayable(framework, function), jit=jit), replay)
+        for framework, function in functions.items()
+    )
+    result = examine(torch, jax, task, dtypes=dtypes, device=device)
+    parted = replay.parted()
+    if parted is None:
+        return result
+    finding = Finding("structure", "random draws", "random draws", Verdict.STRUCTURE, parted, dtypes[-1])
+    return replace(result, findings=(finding, *result.findings))
 
 
 def assert_parity(*arguments: Any, **options: Any) -> Report:
@@ -120,6 +157,10 @@ def _as_numpy(value: Any) -> Any:
                 f"check: input {path or 0} is a {type(leaf).__name__}, wanted a NumPy array: both sides get the same "
                 "numbers from the host; pass numpy.asarray(...)"
             )
-        return leaf.astype(np.float64) if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" else leaf
+        wide = {"f": np.float64, "c": np.complex128}.get(leaf.dtype.kind) if isinstance(leaf, np.ndarray) else None
+        if wide is not None:
+            return leaf.astype(wide)
+        # Another machine's byte order is no dtype of either framework.
+        return leaf.astype(leaf.dtype.newbyteorder("=")) if isinstance(leaf, np.ndarray) else leaf
 
     return rebuild(value, change)

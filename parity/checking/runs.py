@@ -1,14 +1,15 @@
 """Four runs of one task: each side at float64 and at the working dtype, and how the result answers to its inputs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from parity.numerics import float_format
-from parity.sides import MissingFramework
-from parity.sides.inputs import rounded
+from parity.numerics import FORMATS
+from parity.numerics.dtypes import REFERENCE
+from parity.sides import MissingFramework, NoFloat64
+from parity.sides.inputs import perturbed, rounded
 from parity.trace import Trace
 
 ENSEMBLE = 8
@@ -20,9 +21,12 @@ RESPONSE_STEP = 2.0**-24
 float64 rounding (2^-53) changes the quotient by 1e-9 only, and it is the error that float32 itself makes: a kink or a
 tie within the reach of float32 shows in the response as it will show in the float32 run."""
 
+COARSE_STEP = 2.0**-12
+"""The same where the reference itself has float32 only: its own rounding then changes the quotient by 2^-12."""
+
 
 class SideError(RuntimeError):
-    """One side raised while it ran."""
+    """One side raised while it ran, or both did."""
 
 
 def run_side(side: Any, inputs: dict[str, Any], **options: Any) -> Trace:
@@ -38,10 +42,12 @@ def run_side(side: Any, inputs: dict[str, Any], **options: Any) -> Trace:
 
     Raises:
         SideError: With the side's name, the dtype and the original message; the original is its cause.
+        NoFloat64: Where the side has no float64 to run at; the caller can do with less.
+        MissingFramework: Where it is not installed.
     """
     try:
         return side.run(inputs, **options)
-    except MissingFramework:
+    except (MissingFramework, NoFloat64):
         raise
     except Exception as error:
         raise SideError(
@@ -55,9 +61,10 @@ class Runs:
 
     Attributes:
         inputs: The inputs, float64; rounded to the working dtype but for a training curve.
-        torch64, jax64, torch, jax: The Traces.
+        torch64, jax64, torch, jax: The Traces; where a side has no float64, its first is the working dtype's again.
         dtype: The working dtype.
         wrt, stage: As they were run.
+        lacking: Why a side has no float64 run, by framework.
     """
 
     inputs: dict[str, Any]
@@ -68,6 +75,7 @@ class Runs:
     dtype: str
     wrt: tuple[str, ...] | None
     stage: str
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -88,24 +96,43 @@ class Runs:
             # A curve is judged at float64 alone, and from the start that its source had; rounding that start to
             # float32 would be another run, which a thousand steps later shares no digit with the printed one.
             given = rounded(given, dtype)
-        # What trains or returns gradients has used up its own differentiation; only a forward stage is differentiated
-        # here.
         wrt = task.wrt if stage == "forward" else ()
-        traces = {}
-        for precision in dict.fromkeys(("float64", dtype)):
+        traces: dict[tuple[str, str], Trace] = {}
+        lacking: dict[str, str] = {}
+        plans: dict[str, dict[str, Any]] = {"reference": {"dtype": "float64"}, "working": {"dtype": dtype}}
+        if dtype == "float64" and stage == "curve":
+            del plans["working"]  # a curve is judged at float64 alone, and a second run of it would cost as much again
+        elif dtype == "float64":
+            plans["working"]["lift"] = False  # the user's program as it is, whose own casts count
+        for plan, options in plans.items():
+            raised: list[SideError] = []
             for side in (torch, jax):
-                traces[side.framework, precision] = run_side(
-                    side, given, dtype=precision, device=device, wrt=wrt, stage=stage
-                )
+                if plan == "reference" and side is jax and ("torch", plan) in traces:
+                    options = options | {"constants": traces["torch", plan].constants}
+                try:
+                    traces[side.framework, plan] = run_side(side, given, device=device, wrt=wrt, stage=stage, **options)
+                except NoFloat64 as error:
+                    if dtype == "float64":
+                        raise SideError(f"the {side.framework} side has no float64: {error}") from error
+                    lacking[side.framework] = f"{side.framework} has no float64 here: {error}"
+                except SideError as error:
+                    raised.append(error)
+            if raised:  # both sides run first, so that a fault that both have is not told of one
+                raise SideError("; ".join(map(str, raised))) from raised[0].__cause__
+
+        def kept(framework: str, plan: str, other: str) -> Trace:
+            return traces[framework, plan if (framework, plan) in traces else other]
+
         return cls(
             given,
-            traces["torch", "float64"],
-            traces["jax", "float64"],
-            traces["torch", dtype],
-            traces["jax", dtype],
+            kept("torch", "reference", "working"),
+            kept("jax", "reference", "working"),
+            kept("torch", "working", "reference"),
+            kept("jax", "working", "reference"),
             dtype,
             wrt,
             stage,
+            lacking,
         )
 
     def arrays(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -117,14 +144,38 @@ class Runs:
             self.jax.tensors[name],
         )
 
+    def reference(self, name: str) -> tuple[str, str]:
+        """The precision that the float64 runs of a tensor really had, and why that is not float64.
+
+        Args:
+            name: The tensor.
+
+        Returns:
+            ("float64", "") where it was float64 all through; else the lower precision, and what could not be lifted,
+            where.
+        """
+        if self.lacking:
+            return self.dtype, "; ".join(self.lacking.values())
+        both = (("torch", self.torch64), ("jax", self.jax64))
+        narrow = "; ".join(f"{side}: {trace.narrow[name]}" for side, trace in both if name in trace.narrow)
+        named = [f for f in FORMATS.values() if f.name in narrow]
+        return min(named, key=lambda f: f.mantissa_bits, default=REFERENCE).name, narrow
+
 
 def response(
-    side: Any, runs: Runs, names: list[str], *, device: str, members: int, size: float | None = None
+    side: Any,
+    runs: Runs,
+    names: list[str],
+    *,
+    device: str,
+    members: int = ENSEMBLE,
+    size: float | None = None,
+    operations: bool = True,
 ) -> tuple[dict[str, np.ndarray], Mapping[str, np.ndarray]]:
     """How each tensor answers to relative errors of size h, measured at float64.
 
-    The root mean square over the members of |f_h - f| / h, where f_h is a run that errs by h xi, xi = +1 or -1 at
-    random, in its inputs (JAX) or in its inputs and in every operation (torch). Unlike a forward-mode derivative it
+    The root mean square over the members of |f_h - f| / h, where f_h is a run that errs by h xi, xi random of mean
+    square 1, in its inputs (JAX) or in its inputs and in every operation (torch). Unlike a forward-mode derivative it
     needs nothing of the function but that it runs, so custom gradients, loops and in-place code are measured as they
     are; it sees sums whose terms cancel; and where f has a kink or a tie within the reach of h it gives the jump.
 
@@ -134,20 +185,27 @@ def response(
         names: Tensors to measure.
         device: Where.
         members: Number of samples; with none, nothing is measured and nothing returned.
-        size: h; one unit roundoff of the working dtype and never less than RESPONSE_STEP where not given.
+        size: h; RESPONSE_STEP where not given.
+        operations: Whether torch's operations err too; without, the inputs alone do.
 
     Returns:
         (response of each floating tensor, where each other tensor changed), by name.
     """
     if members == 0:
         return {}, {}
-    h = max(RESPONSE_STEP, float_format(runs.dtype).unit_roundoff) if size is None else size
+    lacking = side.framework in runs.lacking
+    h = (COARSE_STEP if lacking else RESPONSE_STEP) if size is None else size
     base = (runs.torch64 if side.framework == "torch" else runs.jax64).tensors
     squares = {n: np.zeros(base[n].shape) for n in names if base[n].dtype.kind == "f"}
     flips = {n: np.zeros(base[n].shape, bool) for n in names if n not in squares}
+    options: dict[str, Any] = {"device": device, "wrt": runs.wrt, "stage": runs.stage}
     for member in range(members):
         try:
-            trace = side.disturbed(runs.inputs, h, member, device=device, wrt=runs.wrt, stage=runs.stage)
+            if operations and not lacking:
+                trace = side.disturbed(runs.inputs, h, member, **options)
+            else:
+                moved = perturbed(runs.inputs, h, np.random.default_rng(member))
+                trace = side.run(moved, dtype=runs.dtype if lacking else "float64", **options)
         except Exception as error:
             raise SideError(
                 f"the {side.framework} side raised while its sensitivity was measured: {_first_line(error)}"
@@ -159,8 +217,10 @@ def response(
             if name in squares:
                 with np.errstate(invalid="ignore", over="ignore"):
                     change = (other - base[name]) / h
-                    # Infinity against infinity is no change; a NaN on both sides neither.
-                    squares[name] += np.where(np.isfinite(change), change, 0.0) ** 2
+                    # Infinity against infinity is no change, nor NaN against NaN; a number that one rounding turns
+                    # into either has no bound.
+                    change = np.where(np.isfinite(change), change, np.where(np.isfinite(base[name]), np.inf, 0.0))
+                    squares[name] += change**2
             else:
                 flips[name] |= other != base[name]
     return {name: np.sqrt(total / members) for name, total in squares.items()}, flips

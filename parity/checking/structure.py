@@ -12,7 +12,9 @@ KINDS = {"f": "floating", "i": "integer", "u": "integer", "b": "boolean", "c": "
 def compare_structure(runs: Runs) -> tuple[list[Finding], list[str]]:
     """Compare what both sides returned, before any value is looked at.
 
-    Integers count as one dtype whatever their width: torch's int64 is JAX's int32 by default.
+    Dtypes and facts are those of the working run, which is the user's program as it is: in the float64 reference casts
+    are lifted, so that a dtype there, or a fact told of one, is nobody's. Integers count as one dtype whatever their
+    width: torch's int64 is JAX's int32 by default.
 
     Args:
         runs: The four runs.
@@ -22,12 +24,10 @@ def compare_structure(runs: Runs) -> tuple[list[Finding], list[str]]:
         tensors whose values can be compared).
     """
     found: list[Finding] = []
-    for left, right, precision in ((runs.torch64, runs.jax64, "float64"), (runs.torch, runs.jax, runs.dtype)):
-        found += [
-            f
-            for f in _differences(left, right, precision, runs.dtype)
-            if f.torch_path not in {g.torch_path for g in found}
-        ]
+    found += _differences(runs.torch, runs.jax, runs.dtype)
+    known = {f.torch_path for f in found}
+    reference = _differences(runs.torch64, runs.jax64, runs.dtype, lifted=True)
+    found += [f for f in reference if f.torch_path not in known]
     bad = {f.torch_path for f in found}
     names = [n for n in runs.torch64.tensors if n in runs.jax64.tensors and n.partition("/")[2] not in bad]
     if not found:
@@ -45,7 +45,8 @@ def compare_structure(runs: Runs) -> tuple[list[Finding], list[str]]:
     return found, names
 
 
-def _differences(torch: Trace, jax: Trace, precision: str, dtype: str) -> list[Finding]:
+def _differences(torch: Trace, jax: Trace, dtype: str, *, lifted: bool = False) -> list[Finding]:
+    precision = "float64" if lifted else dtype
     found = []
 
     def differ(name: str, message: str) -> None:
@@ -62,21 +63,24 @@ def _differences(torch: Trace, jax: Trace, precision: str, dtype: str) -> list[F
         elif (name in torch.facts) != (name in jax.facts):
             differ(name, "a string on one side, a tensor on the other")
         elif name in torch.facts:
-            if torch.facts[name] != jax.facts[name]:
+            if not lifted and torch.facts[name] != jax.facts[name]:
                 differ(name, f"torch {torch.facts[name]!r}, jax {jax.facts[name]!r}")
         elif torch.tensors[name].shape != jax.tensors[name].shape:
             differ(name, f"shapes differ: torch {torch.tensors[name].shape}, jax {jax.tensors[name].shape}")
         else:
-            left, right = _dtype(torch, name), _dtype(jax, name)
+            left, right = (_kind(t, name) if lifted else _dtype(t, name) for t in (torch, jax))
             if left != right:
                 differ(name, f"dtypes differ in the {precision} run: torch {left}, jax {right}")
     return found
 
 
+def _kind(trace: Trace, name: str) -> str:
+    return KINDS.get(trace.tensors[name].dtype.kind, "other")
+
+
 def _dtype(trace: Trace, name: str) -> str:
     """The framework's dtype; the kind alone for integers, and for plain Python numbers that have none."""
-    kind = KINDS.get(trace.tensors[name].dtype.kind, "other")
-    label = trace.dtypes.get(name)
+    kind, label = _kind(trace, name), trace.dtypes.get(name)
     return label if label and kind in ("floating", "complex") else kind
 
 

@@ -1,16 +1,32 @@
-"""Tensors of one run, each judged by the rule."""
+"""Tensors of one run, each judged by the rule; what the rule leaves open is asked of further runs."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from parity.checking.runs import ENSEMBLE, Runs, response
-from parity.numerics import Finding, Reading, judge
+import numpy as np
+
+from parity.checking.kinks import at_kinks
+from parity.checking.precision import explained
+from parity.checking.runs import RESPONSE_STEP, Runs, response
+from parity.numerics import Finding, Reading, Verdict, asymmetric, float_format, judge
+
+TIE_STEP = 2.0**-50
+"""Relative errors that separate a tie from a difference at float64: eight roundings."""
 
 
-def judge_tensors(torch: Any, runs: Runs, names: list[str], device: str, *, step: int | None = None) -> list[Finding]:
+def judge_tensors(
+    torch: Any, jax: Any, runs: Runs, names: list[str], device: str, *, step: int | None = None
+) -> list[Finding]:
     """Judge every tensor of a run.
+
+    Two questions cost further runs and are asked only where they decide something: how far the inputs alone move a
+    tensor that one side has far better than the other (is that side unstable?), and whether indices that differ at
+    float64 stand where values tie.
 
     Args:
         torch: The torch side, whose operations can be disturbed one by one.
+        jax: The JAX side; it stands in where torch has no float64.
         runs: The four runs.
         names: Tensors whose structure agrees.
         device: Where.
@@ -19,11 +35,54 @@ def judge_tensors(torch: Any, runs: Runs, names: list[str], device: str, *, step
     Returns:
         One Finding a tensor.
     """
-    responses, flips = response(torch, runs, names, device=device, members=ENSEMBLE)
+    readings = _readings(torch, jax, runs, names, device)
+    uneven = [n for n, reading in readings.items() if asymmetric(reading)]
+    if uneven and not runs.lacking:
+        conditioning, _ = response(torch, runs, uneven, device=device, operations=False)
+        readings |= {n: replace(readings[n], conditioning=conditioning[n]) for n in uneven}
+    unequal = [n for n, r in readings.items() if r.torch64.dtype.kind != "f" and (r.torch64 != r.jax64).any()]
+    if unequal and not runs.lacking:
+        _, ties = response(torch, runs, unequal, device=device, size=TIE_STEP)
+        readings |= {n: replace(readings[n], ties=ties[n]) for n in unequal}
     found = []
-    for name in names:
+    for name, reading in readings.items():
         stage, _, path = name.partition("/")
-        torch64, jax64, torch_p, jax_p = runs.arrays(name)
-        reading = Reading(torch64, jax64, torch_p, jax_p, runs.dtype, responses.get(name, 0.0), flips.get(name))
-        found.append(judge(reading, stage=stage, torch_path=path, jax_path=path, step=step))
+        finding = judge(reading, stage=stage, torch_path=path, jax_path=path, step=step)
+        if finding.verdict is Verdict.SEMANTIC and stage == "gradient" and not runs.lacking:
+            finding = at_kinks(torch, runs, finding, reading, device)
+        if finding.verdict is Verdict.PRECISION and not runs.lacking:
+            finding = explained(torch, runs, name, finding, device)
+        found.append(finding)
     return found
+
+
+def _readings(torch: Any, jax: Any, runs: Runs, names: list[str], device: str) -> dict[str, Reading]:
+    probed = jax if "torch" in runs.lacking and "jax" not in runs.lacking else torch
+    responses, flips = response(probed, runs, names, device=device)
+    coarse: Mapping[str, np.ndarray] = {}
+    if float_format(runs.dtype).unit_roundoff > RESPONSE_STEP and not runs.lacking:
+        size = float_format(runs.dtype).unit_roundoff
+        coarse, flips = response(probed, runs, names, device=device, size=size)
+    readings = {}
+    for name in names:
+        reference, narrow = runs.reference(name)
+        terms = runs.jax64.rounding.get(name, 1.0)
+        sensitivity: np.ndarray | float = responses.get(name, 0.0)
+        truth = None
+        if "torch" in runs.lacking:
+            # Only the inputs erred there, so the roundings on the way are counted from the graph.
+            sensitivity = sensitivity * np.sqrt(terms) + np.abs(runs.jax64.tensors[name]) * np.sqrt(terms)
+            truth = runs.jax64.tensors[name]
+        readings[name] = Reading(
+            *runs.arrays(name),
+            runs.dtype,
+            sensitivity,
+            flips.get(name),
+            coarse=coarse.get(name),
+            truth=truth,
+            reference=reference,
+            narrow=narrow,
+            pairs=runs.torch64.dtypes.get(name, "").startswith("complex"),
+            terms=terms,
+        )
+    return readings

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from parity.checking.curves import teacher_forced, training_curves
+from parity.checking.curves import before_parting, teacher_forced, training_curves
+from parity.checking.power import without_power
 from parity.checking.runs import Runs, SideError
 from parity.checking.structure import compare_structure
 from parity.checking.tensors import judge_tensors
@@ -69,6 +70,7 @@ def examine(torch: Side, jax: Side, task: Task, *, dtypes: tuple[str, ...], devi
     findings: list[Finding] = []
     curves: list[Curve] = []
     published: tuple[PublishedNumber, ...] = ()
+    remarks: dict[str, None] = {}
     try:
         for dtype in _working(dtypes):
             runs = Runs.of(torch, jax, task, dtype=dtype, device=device)
@@ -79,9 +81,11 @@ def examine(torch: Side, jax: Side, task: Task, *, dtypes: tuple[str, ...], devi
                 findings += found
                 curves += drawn
                 if task.carry and task.forced:
-                    findings += teacher_forced(torch, jax, task, runs, device)
+                    findings += teacher_forced(torch, jax, task, runs, device, also=before_parting(found))
             else:
-                findings += judge_tensors(torch, runs, names, device)
+                judged = judge_tensors(torch, jax, runs, names, device)
+                findings += judged
+                remarks |= dict.fromkeys(without_power(runs, judged))
                 bounds = {}
             if task.published is not None and not published and all(structure):
                 published = task.published(runs, bounds)
@@ -104,6 +108,7 @@ def examine(torch: Side, jax: Side, task: Task, *, dtypes: tuple[str, ...], devi
         tuple(curves),
         seconds=time.perf_counter() - began,
         device=device,
+        remarks=tuple(remarks),
     )
 
 

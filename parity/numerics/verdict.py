@@ -46,7 +46,7 @@ class Finding:
         at64, at: Where ratio64 and ratio are reached.
         lam: The factor lambda of the bound.
         false_alarms: The budget delta that lambda keeps.
-        terms: Roundings on the longest path to this tensor, read from JAX's graph; the bound does not use it.
+        terms: Roundings on the longest path to this tensor, read from JAX's graph; the bound does not use them.
         power: Smallest relative error of this tensor that the check would have found at float64; from 1 on it would
             have found none.
         horizon: For a curve, the number of steps that could be compared pointwise at float64.

@@ -15,16 +15,17 @@ def comparisons(result: CaseResult) -> Markup:
         return Markup()
     dtypes = list(dict.fromkeys(f.dtype for f in result.findings))
     working = dtypes[0] if len(dtypes) == 1 else "working dtype"
-    heads = ("stage", "tensor", "step", "verdict", "float64", "x bound", working, "x bound", "rho", "what was found")
+    heads = ("stage", "tensor", "step", "verdict", "float64", "x bound", working, "x bound", "rho", "power", "found")
     rows = []
     for f in result.findings:
         apart64, apart = (figure(e.max_abs) if e else "-" for e in (f.errors64, f.errors))
         apart += "" if len(dtypes) == 1 else f" {f.dtype}"
         step, found = "-" if f.step is None else f"{f.step:,}", "; ".join(filter(None, (f.message, f.note)))
-        numbers = [apart64, figure(f.ratio64), apart, figure(f.ratio), figure(f.rho)]
+        numbers = [apart64, figure(f.ratio64), apart, figure(f.ratio), figure(f.rho), figure(f.power)]
         rows.append([f.stage, tensor(f), step, badge(f.verdict), *numbers, found])
-    caption = f"Comparisons of {full_name(result)}: largest difference at both precisions, and its share of the bound"
-    return table(caption, heads, rows, long=(1, 9))
+    caption = f"Comparisons of {full_name(result)}: largest difference at both precisions, its share of the bound, and "
+    caption += "the smallest part of its size that would have been found"
+    return table(caption, heads, rows, long=(1, 10))
 
 
 def printed_tables(result: CaseResult) -> list[Markup]:

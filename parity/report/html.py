@@ -38,13 +38,13 @@ from parity.report.phrases import (
     install,
     outcome,
     place,
+    remarks,
     seconds,
     sentence,
     share,
     short_name,
     statistics,
     unmet,
-    worse,
 )
 from parity.report.result import STAGES, CaseResult, Curve, PublishedNumber, Report
 
@@ -158,7 +158,7 @@ class _Writer:
         return tag("article", title, *told, class_=f"divergence {css_class(verdict)}", id=f"{self.prefix}{number}")
 
     def _evidence(self, result: CaseResult, finding: Finding) -> list[Markup]:
-        parts = [tag("p", line) for line in (sentence(finding), worse(finding), finding.note) if line]
+        parts = [tag("p", line) for line in (sentence(finding), *remarks(finding)) if line]
         measured = statistics(finding)
         heads = ("precision", "largest difference", "at", "x bound", "torch", "jax", "torch at float64", "differ")
         rows = []

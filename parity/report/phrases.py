@@ -162,6 +162,35 @@ def worse(finding: Finding) -> str:
     return f"{finding.dtype} strays from torch's float64 by: torch {torch}, jax {jax}; {finding.worse} is worse"
 
 
+def remarks(finding: Finding) -> list[str]:
+    """What stands below a finding's numbers: the worse side, the cause and its fix, the reference, notes."""
+    reference = f"no float64 reference: judged at {finding.reference}" if finding.reference != "float64" else ""
+    cause = f"cause: {finding.cause}" if finding.cause else ""
+    fix = f"fix: {finding.fix}" if finding.fix else ""
+    return [line for line in (worse(finding), where(finding), reference, finding.note, cause, fix) if line]
+
+
+def where(finding: Finding) -> str:
+    """The row or channel in which most of the difference lies, where it is not spread over all."""
+    e = finding.errors64 if finding.ratio64 > 1.0 else finding.errors
+    if e is None or e.concentration is None:
+        return ""
+    axis, index, part = e.concentration
+    return f"{part:.0%} of the squared difference lies at index {index} of axis {axis}"
+
+
+def power(result: CaseResult) -> str:
+    """The smallest error that would have been found, over the tensors of a case that have power; else nothing."""
+    found = sorted((f for f in result.findings if f.power < 1.0 and f.compared), key=lambda f: f.power)
+    if not found:
+        return ""
+    least, most = figure(found[0].power), figure(found[-1].power)
+    name = f"{found[-1].stage} of {found[-1].torch_path or WHOLE}"
+    if len(found) == 1:
+        return f"power: an error of {most} of its size would have been found in {name}"
+    return f"power: errors of {least} to {most} of a tensor's size would have been found, the largest in {name}"
+
+
 def unmet(number: PublishedNumber) -> str:
     """What a source prints, what both sides give, and how far off that is."""
     off = max(abs(number.torch - float(number.printed)), abs(number.jax - float(number.printed)))

@@ -27,14 +27,15 @@ from parity.report.phrases import (
     headline,
     install,
     outcome,
+    power,
     printable,
+    remarks,
     seconds,
     sentence,
     share,
     short_name,
     statistics,
     unmet,
-    worse,
 )
 from parity.report.result import STAGES, CaseResult, PublishedNumber, Report
 
@@ -228,10 +229,11 @@ class _Printer:
     def _more(self, result: CaseResult) -> None:
         """What a table of cases has no column for."""
         curves, sources = curve_notes(result), dict.fromkeys(p.source for p in result.published)
-        if not (curves or sources or result.remarks):
+        told = [*curves, *result.remarks, *filter(None, (power(result),))]
+        if not (told or sources):
             return
         self._line(full_name(result), style="bold")
-        for note in (*curves, *result.remarks):
+        for note in told:
             self._line(note, indent=2)
         for source in sources:
             self._published(source, [p for p in result.published if p.source == source])
@@ -273,7 +275,7 @@ class _Printer:
             if e.bit_equal != e.count:
                 reference = "" if dtype == "float64" else f"   torch at float64 {e.reference!r}"
                 self._line("torch {}   jax {}".format(*both_values(dtype, e)) + reference, indent=4)
-        for line in filter(None, (worse(item), item.note)):
+        for line in remarks(item):
             self._line(line, indent=2)
 
     def _not_run(self, result: CaseResult, error: str) -> None:

@@ -1,6 +1,7 @@
 """The only rooms that import a framework: each runs one side and returns a Trace."""
 
 import importlib.util
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,36 @@ FRAMEWORKS = {"torch": ("torch",), "jax": ("jax", "flax", "optax")}
 
 class MissingFramework(RuntimeError):
     """A framework that a side needs is not installed."""
+
+
+class NoFloat64(RuntimeError):
+    """An operation of a side exists at low precision only, so the side has no float64 run; the message names it."""
+
+
+REFUSALS = (
+    r'"(?P<operation>[\w:.]+)" not implemented for \'(?:Complex)?Double\'',
+    r"(?P<operation>[\w:.]+)[^.]*?(?:not implemented|unsupported|not supported|UNIMPLEMENTED)[^.]*?"
+    r"(?:[Dd]ouble|float64|\bf64\b|complex128|\bc128\b)",
+    r"(?:not implemented|[Uu]nsupported|not supported|UNIMPLEMENTED|expected scalar type (?:Float|Half|BFloat16))[^.]*?"
+    r"(?:[Dd]ouble|float64|\bf64\b|complex128|\bc128\b)",
+)
+"""How torch, JAX and XLA say that a kernel lacks float64."""
+
+
+def lacks_float64(error: BaseException) -> str | None:
+    """The operation that has no float64, where that is what an error says; None for any other error.
+
+    Examples:
+        >>> lacks_float64(NotImplementedError('"fused_norm_cpu" not implemented for ' + repr("Double")))
+        'fused_norm_cpu'
+        >>> lacks_float64(RuntimeError("shapes do not match")) is None
+        True
+    """
+    for refusal in REFUSALS:
+        found = re.search(refusal, str(error))
+        if found:
+            return found.groupdict().get("operation") or "an operation"
+    return None
 
 
 def require(framework: str) -> None:

@@ -64,36 +64,81 @@ def _children(tree: Any) -> list[tuple[Any, Any]] | None:
 
 
 def is_float(leaf: Any) -> bool:
-    """Whether a leaf is a NumPy array of real floating numbers."""
-    return isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"
+    """Whether a leaf is a NumPy array of floating numbers, real or complex."""
+    return isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc"
+
+
+def element_dtype(leaf: np.ndarray, dtype: str) -> str:
+    """What a floating array is turned into at a precision: the dtype itself, or the complex one that holds it.
+
+    No framework has complex numbers of two bfloat16; rounded to it they are kept as complex64.
+
+    Examples:
+        >>> element_dtype(np.ones(2), "bfloat16"), element_dtype(np.ones(2) * 1j, "bfloat16")
+        ('bfloat16', 'complex64')
+    """
+    if leaf.dtype.kind == "f":
+        return dtype
+    return "complex128" if dtype == "float64" else "complex64"
+
+
+def widened(leaf: np.ndarray) -> np.ndarray:
+    """A floating array as float64 or complex128, exactly."""
+    return leaf.astype(np.complex128 if leaf.dtype.kind == "c" else np.float64)
 
 
 def rounded(tree: Any, dtype: str) -> Any:
-    """The same nest with every floating array rounded to a dtype and kept as float64."""
-    return rebuild(tree, lambda _, leaf: round_to(leaf, dtype) if is_float(leaf) else leaf)
+    """The same nest with every floating array rounded to a dtype and kept as float64; both parts of a complex one."""
+    return rebuild(tree, lambda _, leaf: _rounded(leaf, dtype) if is_float(leaf) else leaf)
+
+
+def _rounded(leaf: np.ndarray, dtype: str) -> np.ndarray:
+    if leaf.dtype.kind == "f":
+        return round_to(leaf, dtype)
+    whole = np.array(leaf, np.complex128, order="C")
+    pairs = whole.reshape(*whole.shape, 1).view(np.float64)
+    return round_to(pairs, dtype).astype(np.float64).view(np.complex128)[..., 0]
 
 
 def perturbed(tree: Any, size: float, rng: np.random.Generator) -> Any:
-    """The same nest with every floating element x replaced by x (1 + size xi), xi = +1 or -1 at random."""
+    """The same nest with every floating element x replaced by x (1 + size xi), xi random of mean square 1.
+
+    A complex z becomes z (1 + size (xi + i eta)): an error of size |z| in each of its parts, as its rounding makes. The
+    sizes of xi differ, since signs alone would cancel exactly in a sum of two.
+    """
+
+    def errors(shape: tuple[int, ...]) -> np.ndarray:
+        return rng.choice((-1.0, 1.0), size=shape) * rng.uniform(0.5, 1.5, size=shape) / np.sqrt(13.0 / 12.0)
 
     def change(_: str, leaf: Any) -> Any:
         if not is_float(leaf):
             return leaf
-        return np.asarray(leaf * (1.0 + size * rng.choice((-1.0, 1.0), size=leaf.shape)))
+        xi = errors(leaf.shape) + 1j * errors(leaf.shape) if leaf.dtype.kind == "c" else errors(leaf.shape)
+        return np.asarray(leaf * (1.0 + size * xi))
 
     return rebuild(tree, change)
 
 
-def cotangent(path: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+def signature(inputs: dict[str, Any]) -> tuple[Any, ...]:
+    """What a program made for these inputs depends on: shapes and dtypes of arrays, and every other value."""
+    return tuple(
+        (p, (leaf.shape, leaf.dtype.str) if isinstance(leaf, np.ndarray) else repr(leaf)) for p, leaf in leaves(inputs)
+    )
+
+
+def cotangent(path: str, shape: tuple[int, ...], dtype: str, *, pairs: bool = False) -> np.ndarray:
     """The random cotangent of an output, made from its name and shape alone: both sides have it without meeting.
 
     Args:
-        path: The output's path.
+        path: The output's path; "output" where the function returns one array alone.
         shape: Its shape.
         dtype: The dtype whose values it takes.
+        pairs: Whether the output is complex; then so is the cotangent.
 
     Returns:
-        Standard normal numbers rounded to the dtype, float64, of that shape.
+        Standard normal numbers rounded to the dtype, float64 or complex128, of that shape.
     """
-    rng = np.random.default_rng(zlib.crc32(f"{path}{shape}".encode()))
+    rng = np.random.default_rng(zlib.crc32(f"{path or 'output'}{shape}".encode()))
+    if pairs:
+        return _rounded(rng.standard_normal(shape) + 1j * rng.standard_normal(shape), dtype)
     return round_to(rng.standard_normal(shape), dtype)

@@ -1,14 +1,15 @@
 """The JAX side: runs a function of JAX arrays on NumPy inputs and captures outputs and gradients as a Trace."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from parity.sides import jax_backend
-from parity.sides.inputs import cotangent, is_float, leaves, perturbed, rebuild
-from parity.sides.rounding import longest_paths
+from parity.sides import NoFloat64, jax_backend, lacks_float64
+from parity.sides.inputs import element_dtype, is_float, leaves, perturbed, signature
+from parity.sides.jax_program import Program
+from parity.sides.replay import active
 from parity.trace import Trace
 
 jax = jax_backend.start()
@@ -27,7 +28,8 @@ class JaxSide:
     def __init__(self, function: Callable[..., Any], *, jit: bool = True) -> None:
         self.function = function
         self.jit = jit
-        self._compiled: dict[Any, _Program] = {}
+        self._compiled: dict[Any, Program] = {}
+        self._as_it_is: set[Any] = set()  # what tells of dtypes and computes nothing; to lift it would change the tale
 
     def run(
         self,
@@ -37,10 +39,14 @@ class JaxSide:
         device: str = "cpu",
         wrt: tuple[str, ...] | None = (),
         stage: str = "forward",
+        constants: Mapping[str, np.ndarray] | None = None,
+        lift: bool = True,
     ) -> Trace:
         """Run once and capture every output and, where asked for, the VJP under the shared random cotangent.
 
-        float64 is switched on for this run alone. On a GPU matrix products are asked for at full precision.
+        float64 is switched on for this run alone, and holds all through: casts to less inside the function are lifted.
+        On a GPU matrix products are asked for at full precision. A complex gradient is the one that torch would give,
+        dL/dRe z + i dL/dIm z, the conjugate of JAX's own.
 
         Args:
             inputs: Nests of NumPy arrays and plain values by argument name. Nothing in them is modified.
@@ -48,19 +54,44 @@ class JaxSide:
             device: "cpu" or "cuda".
             wrt: Arguments to differentiate with respect to; None for every floating array, () for no gradient.
             stage: Prefix of the outputs' paths in the Trace.
+            constants: The other side's captured constants; at float64 they stand in for those of this function that
+                are the same but for rounding, as the Trace's origin says.
+            lift: Whether a float64 run is float64 all through; without, it is the function as its user has it.
 
         Returns:
             The Trace; gradients stand under "gradient/<argument path>". `rounding` counts the operations on the longest
             path to each tensor, as read from the jaxpr.
+
+        Raises:
+            NoFloat64: If the run was to be float64 and an operation has no kernel of it.
         """
         with _precision(dtype, device):
             arrays = {p: _array(leaf, dtype) for p, leaf in leaves(inputs) if isinstance(leaf, np.ndarray)}
-            key = (dtype, device, wrt, _signature(inputs))
+            quick = dtype == "float64" and lift and device == "cpu" and stage != "curve"
+            key = (dtype, device, wrt, quick, lift, active(), signature(inputs))
             program = self._compiled.get(key)
-            if program is None:
-                program = self._compiled[key] = _Program(self.function, inputs, arrays, dtype, wrt, self.jit)
-            outputs, gradients = program(arrays)
-            return _capture(outputs, gradients, program, stage, dtype, device)
+            try:
+                if program is None:
+                    options: dict[str, Any] = {"dtype": dtype, "wrt": wrt, "jit": self.jit, "quick": quick}
+                    options["lift"] = lift and key not in self._as_it_is
+                    program = self._compiled[key] = Program(self.function, inputs, arrays, **options)
+                same = program.matched(constants or {})
+                used = program.constants | {own: (constants or {})[other] for own, other in same.items()}
+                outputs, gradients = program(arrays, used)
+            except Exception as error:
+                operation = lacks_float64(error) if dtype == "float64" else None
+                if operation is None:
+                    raise
+                raise NoFloat64(f"{operation} is not implemented for float64") from error
+            origin = {"framework": "jax", "version": jax.__version__, "dtype": dtype, "device": device}
+            if same:
+                origin["constants"] = ", ".join(f"{own} is the other side's {other}" for own, other in same.items())
+            trace = _capture(outputs, gradients, program, stage, used, origin)
+            if dtype != "float64" or not lift or key in self._as_it_is or not trace.names_only:
+                return trace
+            self._as_it_is.add(key)
+            del self._compiled[key]
+        return self.run(inputs, dtype=dtype, device=device, wrt=wrt, stage=stage)
 
     def disturbed(
         self,
@@ -87,67 +118,6 @@ class JaxSide:
         return self.run(moved, dtype="float64", device=device, wrt=wrt, stage=stage)
 
 
-class _Program:
-    """The function and its VJP for one signature of the inputs: traced once, compiled once."""
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        inputs: dict[str, Any],
-        arrays: dict[str, Any],
-        dtype: str,
-        wrt: tuple[str, ...] | None,
-        jit: bool,
-    ) -> None:
-        self.function, self.inputs, self.dtype = function, inputs, dtype
-        self.differentiable = [
-            p for p, leaf in leaves(inputs) if is_float(leaf) and (wrt is None or p.partition(".")[0] in wrt)
-        ]
-        self.plain: dict[str, Any] = {}
-        self.order: list[str] = []
-        self.rounding: dict[str, float] = {}
-        if jit:
-            traced = jax.jit(self._evaluate).trace(arrays)
-            self.call = traced.lower().compile()
-            self._read_graph(traced.jaxpr, traced.out_info)
-        else:
-            self.call = self._evaluate
-            with contextlib.suppress(jax.errors.JAXTypeError, TypeError):  # what cannot be traced has no graph to read
-                jaxpr, shapes = jax.make_jaxpr(self._evaluate, return_shape=True)(arrays)
-                self._read_graph(jaxpr, shapes)
-
-    def __call__(self, arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self.call(arrays)
-
-    def _read_graph(self, jaxpr: Any, shapes: tuple[dict[str, Any], dict[str, Any]]) -> None:
-        outputs, gradients = shapes
-        names = [f"output/{p}" for p in sorted(outputs)] + [
-            f"gradient/{p}" for p in sorted(gradients)
-        ]  # jax sorts the keys of a dict
-        self.rounding = dict(zip(names, longest_paths(jaxpr), strict=True))
-
-    def _evaluate(self, arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        def forward(chosen: dict[str, Any]) -> dict[str, Any]:
-            values = {**arrays, **chosen}
-            result = self.function(**rebuild(self.inputs, lambda path, leaf: values.get(path, leaf)))
-            named = dict(leaves(result))
-            self.order = list(named)
-            # Strings, shapes and other plain values are known while tracing; they do not pass through the program.
-            self.plain = {p: leaf for p, leaf in named.items() if not isinstance(leaf, jax.Array)}
-            return {p: leaf for p, leaf in named.items() if isinstance(leaf, jax.Array)}
-
-        if not self.differentiable:
-            return forward({}), {}
-        outputs, pull_back = jax.vjp(forward, {p: arrays[p] for p in self.differentiable})
-        (gradients,) = pull_back({p: self._cotangent(p, out) for p, out in outputs.items()})
-        return outputs, gradients
-
-    def _cotangent(self, path: str, output: Any) -> Any:
-        if not jax.numpy.issubdtype(output.dtype, jax.numpy.floating):
-            return np.zeros(output.shape, jax.dtypes.float0)
-        return jax.numpy.asarray(cotangent(path, output.shape, self.dtype), output.dtype)
-
-
 @contextlib.contextmanager
 def _precision(dtype: str, device: str) -> Iterator[None]:
     platform = "gpu" if device == "cuda" else "cpu"
@@ -160,22 +130,22 @@ def _precision(dtype: str, device: str) -> Iterator[None]:
 
 
 def _array(leaf: np.ndarray, dtype: str) -> Any:
-    return jax.numpy.asarray(leaf, dtype if leaf.dtype.kind == "f" else None)
-
-
-def _signature(inputs: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(
-        (p, (leaf.shape, leaf.dtype.str) if isinstance(leaf, np.ndarray) else repr(leaf)) for p, leaf in leaves(inputs)
-    )
+    return jax.numpy.asarray(leaf, element_dtype(leaf, dtype) if is_float(leaf) else None)
 
 
 def _capture(
-    outputs: dict[str, Any], gradients: dict[str, Any], program: _Program, stage: str, dtype: str, device: str
+    outputs: dict[str, Any],
+    gradients: dict[str, Any],
+    program: Program,
+    stage: str,
+    constants: Mapping[str, np.ndarray],
+    origin: dict[str, str],
 ) -> Trace:
     tensors: dict[str, np.ndarray] = {}
     dtypes: dict[str, str] = {}
     facts: dict[str, str] = {}
     rounding: dict[str, float] = {}
+    narrow: dict[str, str] = {}
     everything = outputs | program.plain
     named = [(f"{stage}/{p or 'output'}", f"output/{p}", everything[p]) for p in program.order]
     named += [(f"gradient/{p}", f"gradient/{p}", gradients[p]) for p in program.differentiable]
@@ -184,17 +154,13 @@ def _capture(
             dtypes[path] = leaf.dtype.name
             tensors[path] = _host(leaf)
             rounding[path] = program.rounding.get(graph_name, 1.0)
+            if program.narrow.get(graph_name):
+                narrow[path] = program.narrow[graph_name]
         elif isinstance(leaf, (bool, int, float, np.ndarray, np.generic)):
             tensors[path] = np.asarray(leaf)
         else:
             facts[path] = str(leaf)
-    return Trace(
-        tensors,
-        dtypes,
-        facts,
-        rounding,
-        {"framework": "jax", "version": jax.__version__, "dtype": dtype, "device": device},
-    )
+    return Trace(tensors, dtypes, facts, rounding, narrow, dict(constants), program.unreached, origin)
 
 
 def _host(leaf: Any) -> np.ndarray:

@@ -8,21 +8,22 @@ from typing import Any
 import torch
 from torch._decomp import get_decompositions
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 # Operations that move, choose or count values and round none of them, by their ATen name.
 EXACT = frozenset(
-    "abs alias amax amin arange argmax argmin as_strided bitwise_and bitwise_not bitwise_or bucketize cat ceil "
-    "clamp clamp_min clamp_max clone constant_pad_nd copy copysign cummax cummin detach diagonal empty empty_like "
-    "empty_strided eq expand eye fill flip floor full full_like gather ge gt index index_fill index_select isfinite "
-    "isinf isnan le lift lift_fresh logical_and logical_not logical_or lt masked_fill masked_select max "
+    "abs alias amax amin arange argmax argmin as_strided bitwise_and bitwise_not bitwise_or bucketize cat ceil clamp "
+    "clamp_min clamp_max clone complex conj constant_pad_nd copy copysign cummax cummin detach diagonal "
+    "diagonal_scatter empty empty_like empty_strided eq expand eye fill flip floor full full_like gather ge gt imag "
+    "index index_copy index_fill index_put _index_put_impl_ _unsafe_index_put index_select isfinite isinf isnan le "
+    "lift lift_fresh logical_and logical_not logical_or lt masked_fill masked_scatter masked_select max "
     "max_pool2d_with_indices maximum min minimum narrow_copy ne neg new_empty new_empty_strided new_full new_ones "
-    "new_zeros nonzero one_hot ones ones_like permute reflection_pad2d relu repeat replication_pad2d resize roll "
-    "round scatter select select_backward set sgn sign slice slice_backward sort split split_with_sizes squeeze "
-    "stack sub_view t threshold_backward topk transpose tril triu trunc unbind unfold unsqueeze view view_as_real "
-    "view_as_complex where zero zeros zeros_like _local_scalar_dense _reshape_alias _to_copy _unsafe_view "
-    "_has_compatible_shallow_copy_type bernoulli normal uniform rand randn randint randperm random "
-    "max_pool2d_with_indices_backward".split()
+    "new_zeros nonzero one_hot ones ones_like permute real reflection_pad2d relu repeat replication_pad2d resize roll "
+    "round scatter select select_backward select_scatter set sgn sign slice slice_backward slice_scatter sort split "
+    "split_with_sizes squeeze stack sub_view t threshold_backward topk transpose tril triu trunc unbind unfold "
+    "unsqueeze view view_as_real view_as_complex where zero zeros zeros_like _local_scalar_dense _reshape_alias "
+    "_to_copy _unsafe_view _has_compatible_shallow_copy_type bernoulli normal uniform rand randn randint randperm "
+    "random max_pool2d_with_indices_backward".split()
 )
 # Functions that a library approximates: good to some units in the last place, not to half of one.
 APPROXIMATED = frozenset(
@@ -30,6 +31,12 @@ APPROXIMATED = frozenset(
     "log1p log2 pow reciprocal rsqrt sigmoid sin sinh tan tanh".split()
 )
 APPROXIMATION = 4.0  # roundings that one of them counts as; libraries state at most 4 units in the last place
+# Some of them subtract terms of size one and more near a zero of theirs: they err by the size of those.
+SUBTRACTING = frozenset("lgamma digamma".split())
+# Backward stable in norm: the result is right for a matrix that errs in every element by the size of the largest ones.
+NORMWISE = ("linalg_", "_linalg_", "cholesky", "triangular_solve", "ormqr", "geqrf", "lu_solve")
+MEAN_SIZE = math.sqrt(13.0 / 12.0)  # root mean square of a number between 0.5 and 1.5
+LARGEST = 0.25  # A relative error beyond it is no rounding any more: long sums at bfloat16 would change sign.
 ALONG_ROWS = frozenset("cumsum cumprod logcumsumexp".split())
 # Kernels that take several steps, some of which cancel (1 + erf in gelu, x - max in softmax): they are disturbed step
 # by step, in torch's own reference formula for each.
@@ -44,13 +51,13 @@ COMPOSITE = (
 
 
 class RoundingNoise(TorchDispatchMode):
-    """Multiplies what every operation gives by 1 + h xi, xi = +1 or -1 at random, forwards and backwards.
+    """Multiplies what every operation gives by 1 + h xi, xi random of mean square 1, forwards and backwards.
 
     A sum of n terms errs by about sqrt(n) roundings of its result, and where its terms cancel by sqrt(n) roundings of
-    the terms; so a contraction's result and its inputs are both disturbed by sqrt(n) h. With h a unit roundoff this is
-    what honest arithmetic of that precision does, one sample of it at a time; with a smaller h it is the derivative of
-    that. It cannot reach into other processes, nor into kernels of which it knows neither steps nor number of terms:
-    those count as one rounding of their result.
+    the terms; so a contraction's result and its inputs are both disturbed by sqrt(n) h, and so are those of a kernel
+    that is neither elementwise nor known, since it may add up. Complex numbers err in both parts by the size of their
+    modulus. With h a unit roundoff this is what honest arithmetic of that precision does, one sample of it at a time;
+    with a smaller h it is the derivative of that. It cannot reach into other processes.
 
     Args:
         size: h, the relative size of one rounding.
@@ -67,36 +74,63 @@ class RoundingNoise(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        kwargs = kwargs or {}
         if func in self._steps:
             with self:
-                return self._steps[func](*args, **(kwargs or {}))
-        name = func.overloadpacket.__name__
-        stem = name.removesuffix("_") if not name.startswith("_") else name
-        if stem in EXACT or func.is_view:
-            return func(*args, **(kwargs or {}))
+                return self._steps[func](*args, **kwargs)
+        stem = _stem(func.overloadpacket.__name__)
+        if func.is_view or _exact(stem, args):
+            return func(*args, **kwargs)
+        mutable = func._schema.is_mutable  # a copy of an argument that is written would lose what is written
         terms = _terms(stem, args)
-        if terms > 1:
-            args = tree_map(self._disturbed(math.sqrt(terms)), args) if name == stem else args
-        result = func(*args, **(kwargs or {}))
+        if not mutable and stem.startswith(NORMWISE):
+            args = tree_map(self._disturbed_in_norm, args)
+        elif not mutable and (terms > 1 or (terms == 0 and torch.Tag.pointwise not in func.tags)):
+            args = tree_map(self._disturbed(math.sqrt(max(terms, 1.0))), args)
+        result = func(*args, **kwargs)
         if terms == 0:
             terms = _terms_of_reduction(args, result)
         scale = math.sqrt(max(terms, 1.0)) * (APPROXIMATION if stem in APPROXIMATED else 1.0)
-        tree_map(self._disturb_in_place(scale), result)
+        written = _written(func, args, kwargs)
+        kept = {id(leaf) for leaf in written}
+        for leaf in (*written, *(r for r in tree_leaves(result) if id(r) not in kept)):
+            if _is_inexact(leaf):
+                leaf.mul_(self._factor(leaf, scale))
+                if stem in SUBTRACTING:
+                    leaf.add_(self._draws(leaf).mul_(self.size * scale))
+                if stem.startswith("_fft_"):
+                    leaf.add_(self._draws(leaf) * _size_along(leaf, args[1]).mul_(self.size))
         return result
 
-    def _signs(self, like: torch.Tensor, scale: float) -> torch.Tensor:
+    def _draws(self, like: torch.Tensor) -> torch.Tensor:
+        """Errors xi of mean 0 and mean square 1, of the shape and the dtype; for complex numbers in both parts.
+
+        Signs of one size would cancel exactly in a sum of two, in all of eight members for one element in 256.
+        """
+        if like.is_complex():
+            return torch.complex(self._draws(like.real), self._draws(like.real))
         generator = self._generators.get(like.device)
         if generator is None:
             generator = self._generators[like.device] = torch.Generator(like.device).manual_seed(self.seed)
-        signs = torch.randint(0, 2, like.shape, generator=generator, device=like.device, dtype=like.dtype)
-        h = self.size * scale
-        return signs.mul_(2 * h).add_(1 - h)
+        # Eight errors to a random byte: five times as fast as a random number for each. A byte and its complement have
+        # the same sizes with other signs, so that no sum over many is off by the mean of the table.
+        count = -(-like.numel() // 8)
+        drawn = torch.randint(0, 256, (count,), generator=generator, device=like.device)
+        half = torch.rand((128, 8), generator=generator, device=like.device, dtype=like.dtype).add_(0.5)
+        octets = _signs(like.device, like.dtype) * torch.cat([half, half.flip(0)]).div_(MEAN_SIZE)
+        return octets.index_select(0, drawn).reshape(-1)[: like.numel()].reshape(like.shape)
+
+    def _factor(self, like: torch.Tensor, scale: float) -> torch.Tensor:
+        return self._draws(like).mul_(min(self.size * scale, LARGEST)).add_(1.0)
 
     def _disturbed(self, scale: float) -> Callable[[Any], Any]:
-        return lambda leaf: leaf * self._signs(leaf, scale) if _is_floating(leaf) else leaf
+        return lambda leaf: leaf * self._factor(leaf, scale) if _is_inexact(leaf) else leaf
 
-    def _disturb_in_place(self, scale: float) -> Callable[[Any], Any]:
-        return lambda leaf: leaf.mul_(self._signs(leaf, scale)) if _is_floating(leaf) else leaf
+    def _disturbed_in_norm(self, leaf: Any) -> Any:
+        if not _is_inexact(leaf) or leaf.ndim < 2:
+            return self._disturbed(1.0)(leaf)
+        size = leaf.abs().square().mean(dim=(-2, -1), keepdim=True).sqrt()
+        return leaf + self._draws(leaf) * size * (self.size * math.sqrt(max(leaf.shape[-2:])))
 
 
 @functools.cache
@@ -104,13 +138,55 @@ def _reference_formulas() -> dict[Any, Callable[..., Any]]:
     return get_decompositions([getattr(torch.ops.aten, n) for n in COMPOSITE if hasattr(torch.ops.aten, n)])
 
 
-def _is_floating(leaf: Any) -> bool:
-    return isinstance(leaf, torch.Tensor) and leaf.is_floating_point() and leaf.numel() > 0
+@functools.cache
+def _signs(device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """The eight signs of every byte, of shape (256, 8)."""
+    bits = (torch.arange(256, device=device)[:, None] >> torch.arange(8, device=device)) & 1
+    return bits.to(dtype).mul_(2.0).sub_(1.0)
+
+
+def _size_along(leaf: torch.Tensor, axes: Any) -> torch.Tensor:
+    """What a fast Fourier transform's result errs by in roundings: log n of them, of the size of all that it adds."""
+    along = [axis for axis in axes if leaf.shape[axis] > 1] or [0]
+    length = math.prod(leaf.shape[axis] for axis in along)
+    return leaf.abs().square().mean(dim=along, keepdim=True).sqrt().mul_(math.sqrt(math.log2(max(length, 2))))
+
+
+def _stem(name: str) -> str:
+    """An operation's name without what says that it works in place or on a list."""
+    bare = name.removeprefix("_foreach_")
+    return bare.removesuffix("_") if not bare.startswith("_") else bare
+
+
+def _exact(stem: str, args: tuple[Any, ...]) -> bool:
+    if stem not in EXACT:
+        return False
+    if stem in ("abs", "sgn"):
+        return not (isinstance(args[0], torch.Tensor) and args[0].is_complex())
+    if "index_put" in stem:
+        return not (len(args) > 3 and args[3])  # it adds up where it accumulates
+    return True
+
+
+def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors that the operation writes in place."""
+    if not func._schema.is_mutable:
+        return []
+    written = []
+    for position, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            value = args[position] if position < len(args) else kwargs.get(argument.name)
+            written += [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+    return written
+
+
+def _is_inexact(leaf: Any) -> bool:
+    return isinstance(leaf, torch.Tensor) and (leaf.is_floating_point() or leaf.is_complex()) and leaf.numel() > 0
 
 
 def _terms(name: str, args: tuple[Any, ...]) -> float:
     """Number of terms that the operation adds up for one element of its result; 0 where the result must tell."""
-    tensors = [a for a in args if isinstance(a, torch.Tensor)]
+    tensors = [a for a in tree_leaves(args) if isinstance(a, torch.Tensor)]
     if name in ("mm", "bmm", "mv", "dot", "vdot"):
         return tensors[0].shape[-1]
     if name in ("addmm", "addmv", "baddbmm"):
@@ -123,7 +199,7 @@ def _terms(name: str, args: tuple[Any, ...]) -> float:
     if name in ALONG_ROWS and tensors[0].ndim:
         return tensors[0].shape[-1]
     if name in ("sum", "mean", "prod", "norm", "linalg_vector_norm", "nansum"):
-        return math.prod(_reduced(tensors[0], args))
+        return math.prod(_reduced(max(tensors, key=torch.Tensor.numel), args))
     return 0
 
 
@@ -135,7 +211,7 @@ def _reduced(tensor: torch.Tensor, args: tuple[Any, ...]) -> list[int]:
 
 def _terms_of_reduction(args: tuple[Any, ...], result: Any) -> float:
     """For an operation that is not known by name: how much smaller the result is than the largest input."""
-    largest = max((a.numel() for a in args if _is_floating(a)), default=0)
+    largest = max((a.numel() for a in args if _is_inexact(a)), default=0)
     results = result if isinstance(result, (tuple, list)) else (result,)
-    produced = max((r.numel() for r in results if _is_floating(r)), default=0)
+    produced = max((r.numel() for r in results if _is_inexact(r)), default=0)
     return largest / produced if produced else 1.0

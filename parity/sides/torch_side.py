@@ -1,13 +1,18 @@
 """The torch side: runs a function of torch tensors on NumPy inputs and captures outputs and gradients as a Trace."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from parity.sides.inputs import cotangent, is_float, leaves, perturbed, rebuild
+from parity.sides import NoFloat64, lacks_float64
+from parity.sides.inputs import cotangent, element_dtype, is_float, leaves, perturbed, rebuild, signature, widened
+from parity.sides.torch_lift import PATIENCE, Lifting, NothingToRaise, RaisedKernels
 from parity.sides.torch_noise import RoundingNoise
 from parity.trace import Trace
 
@@ -23,6 +28,9 @@ class TorchSide:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
+        self._unraised = ""
+        self._lifting: dict[Any, Lifting] = {}
+        self._as_it_is: set[Any] = set()  # what tells of dtypes and computes nothing; to lift it would change the tale
 
     def run(
         self,
@@ -32,9 +40,13 @@ class TorchSide:
         device: str = "cpu",
         wrt: tuple[str, ...] | None = (),
         stage: str = "forward",
-        noise: RoundingNoise | None = None,
+        noise: TorchDispatchMode | None = None,
+        lift: bool = True,
     ) -> Trace:
         """Run once and capture every output and, where asked for, the VJP under the shared random cotangent.
+
+        A float64 run is float64 all through: casts to less inside the function are lifted. A function that cannot bear
+        that runs as it is, and the Trace says so of every tensor.
 
         Args:
             inputs: Nests of NumPy arrays and plain values by argument name. Nothing in them is modified.
@@ -43,12 +55,62 @@ class TorchSide:
             wrt: Arguments to differentiate with respect to; None for every floating array, () for no gradient.
             stage: Prefix of the outputs' paths in the Trace.
             noise: Disturbs every operation, forwards and backwards; none where not given.
+            lift: Whether a float64 run is float64 all through; without, it is the function as its user has it.
 
         Returns:
             The Trace; gradients stand under "gradient/<argument path>". An input without influence has a gradient of
             zeros.
+
+        Raises:
+            NoFloat64: If the run was to be float64 and an operation has no kernel of it.
         """
-        precision = getattr(torch, dtype)
+        run = functools.partial(self._run, inputs, dtype, device, wrt, stage, noise)
+        if dtype != "float64" or not lift:
+            return run(None)
+        try:
+            return self._run_float64(run, (stage, wrt, signature(inputs)))
+        except Exception as error:
+            operation = lacks_float64(error)
+            if operation is None:
+                raise
+            raise NoFloat64(f"{operation} is not implemented for float64") from error
+
+    def _run_float64(self, run: Callable[..., Trace], key: Any) -> Trace:
+        """The run with its casts lifted; later runs with inputs like these lift only what had to be."""
+        if key in self._as_it_is:
+            return run(None)
+        lifting = self._lifting.get(key, Lifting(patience=PATIENCE if key[0] == "curve" else None))
+        if not self._unraised:
+            try:
+                trace = run(lifting, key)
+                if not trace.names_only:
+                    return trace
+                self._as_it_is.add(key)
+                return run(None)
+            except NothingToRaise:
+                self._lifting[key] = Lifting(kernels=False)
+                return run(self._lifting[key], key)
+            except Exception as error:
+                try:
+                    trace = run(None)
+                except Exception:
+                    raise error from None  # what is wrong with the function is wrong at any precision
+                self._unraised = f"its casts could not be lifted: {type(error).__name__}: {error}".splitlines()[0]
+        else:
+            trace = run(None)
+        return replace(trace, narrow=dict.fromkeys(trace.dtypes, self._unraised))
+
+    def _run(
+        self,
+        inputs: dict[str, Any],
+        dtype: str,
+        device: str,
+        wrt: tuple[str, ...] | None,
+        stage: str,
+        noise: TorchDispatchMode | None,
+        lifting: Lifting | None,
+        key: Any = None,
+    ) -> Trace:
         differentiable: dict[str, torch.Tensor] = {}
 
         def to_tensor(path: str, leaf: Any) -> Any:
@@ -57,15 +119,26 @@ class TorchSide:
             tensor = torch.from_numpy(np.array(leaf, order="C")).to(device)
             if not is_float(leaf):
                 return tensor
-            tensor = tensor.to(precision)
+            tensor = tensor.to(getattr(torch, element_dtype(leaf, dtype)))
             if wrt is None or path.partition(".")[0] in wrt:
                 differentiable[path] = tensor.requires_grad_()
             return tensor
 
-        with _as_a_user_would(device), noise or contextlib.nullcontext():
-            outputs = dict(leaves(self.function(**rebuild(inputs, to_tensor))))
-            gradients = _vjp(outputs, differentiable, dtype)
-        return _capture(outputs, gradients, stage, dtype, device)
+        # What lifts is entered last and so sees each operation first: what disturbs gets float64.
+        lifted = lifting.on() if lifting else contextlib.nullcontext((None, None))
+        arguments = rebuild(inputs, to_tensor)
+        with _as_a_user_would(device), noise or contextlib.nullcontext(), lifted as (requests, kernels):
+            outputs = dict(leaves(self.function(**arguments)))
+            if kernels is not None:
+                outputs = {p: _full(kernels, leaf) for p, leaf in outputs.items()}
+            gradients, unreached = _vjp(outputs, differentiable, dtype)
+        trace = replace(_capture(outputs, gradients, stage, dtype, device), unreached=unreached)
+        if requests is None or kernels is None or lifting is None:
+            return trace
+        self._lifting[key] = replace(lifting, requests=requests.raised, kernels=kernels.raised, patience=None)
+        narrow = dict.fromkeys(trace.dtypes, kernels.narrow) if kernels.narrow else {}
+        constants = {name: widened(array) for name, array in kernels.constants.items()}
+        return replace(trace, narrow=narrow, constants=constants)
 
     def disturbed(
         self,
@@ -112,15 +185,25 @@ def _as_a_user_would(device: str) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _vjp(outputs: dict[str, Any], differentiable: dict[str, torch.Tensor], dtype: str) -> dict[str, torch.Tensor]:
-    if not differentiable:
-        return {}
+def _full(kernels: RaisedKernels, leaf: Any) -> Any:
+    return kernels.full(leaf) if isinstance(leaf, torch.Tensor) else leaf
+
+
+def _vjp(
+    outputs: dict[str, Any], differentiable: dict[str, torch.Tensor], dtype: str
+) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
+    """The gradients by path, zeros where no output depends on an input, and the paths of those inputs."""
     heads = {p: t for p, t in outputs.items() if isinstance(t, torch.Tensor) and t.requires_grad}
-    if not heads:
-        return {path: torch.zeros_like(tensor) for path, tensor in differentiable.items()}
-    cotangents = [torch.from_numpy(cotangent(p, tuple(t.shape), dtype)).to(t.device, t.dtype) for p, t in heads.items()]
+    if not heads or not differentiable:
+        return {path: torch.zeros_like(tensor) for path, tensor in differentiable.items()}, tuple(differentiable)
+    cotangents = [
+        torch.from_numpy(cotangent(p, tuple(t.shape), dtype, pairs=t.is_complex())).to(t.device, t.dtype)
+        for p, t in heads.items()
+    ]
     found = torch.autograd.grad(list(heads.values()), list(differentiable.values()), cotangents, allow_unused=True)
-    return {p: torch.zeros_like(t) if g is None else g for (p, t), g in zip(differentiable.items(), found, strict=True)}
+    both = list(zip(differentiable.items(), found, strict=True))
+    gradients = {p: torch.zeros_like(t) if g is None else g for (p, t), g in both}
+    return gradients, tuple(p for (p, _), g in both if g is None)
 
 
 def _capture(outputs: dict[str, Any], gradients: dict[str, torch.Tensor], stage: str, dtype: str, device: str) -> Trace:

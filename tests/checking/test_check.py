@@ -51,7 +51,6 @@ FAULTS = {
     "scale off by 8e-11": (lambda x: F.softmax(x, -1), lambda x: jax.nn.softmax(x * (1 + 8e-11)), (X,), "forward"),
     "ddof": (lambda x: x.std(-1), lambda x: x.std(-1), (X,), "forward"),
     "transposed square": (lambda x, w: x @ w, lambda x, w: x @ w.T, (X, RNG.normal(size=(64, 64))), "forward"),
-    "gradient of abs at 0": (torch.abs, jnp.abs, (np.array([0.0, 1.0]),), "gradient"),
     "gradient stopped": (lambda x: x * x, lambda x: x * jax.lax.stop_gradient(x), (X,), "gradient"),
     "one element": (lambda x: x * 1, lambda x: x.at[3, 5].mul(1 + 1e-9), (X,), "forward"),
     "argmax of the other sign": (lambda x: x.argmax(-1), lambda x: (-x).argmax(-1), (X,), "forward"),
@@ -111,7 +110,7 @@ def test_a_cast_to_a_lower_precision_at_float32_is_a_matter_of_precision():
     [
         (lambda x: x[:, :3], r"shapes differ: torch \(8, 64\), jax \(8, 3\)"),
         (lambda x: {"y": x}, "only the torch side returns it"),
-        (lambda x: x.astype(jnp.float32), "dtypes differ in the float64 run: torch float64, jax float32"),
+        (lambda x: x.astype(jnp.bfloat16), "dtypes differ in the float32 run: torch float32, jax bfloat16"),
         (lambda x: x > 0, "torch float64, jax boolean"),
     ],
 )

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from parity.checking import Task, examine
+from parity.checking.curves import before_parting, teacher_forced, training_curves
+from parity.checking.runs import Runs
 from parity.numerics import Verdict
 from parity.sides import side
 
@@ -74,6 +76,79 @@ def test_a_fault_of_the_optimizer_that_float32_cannot_see_is_found_with_its_step
     assert found.stages["curve"] is Verdict.SEMANTIC
     assert next(f for f in found.findings if f.stage == "curve" and not f).step == step
     assert found.stages["update"] is Verdict.SEMANTIC
+
+
+def torch_scheduled(state, X, y, order, rate):
+    losses, norms = [], []
+    for i in order:
+        error = X[i] @ state["w"] - y[i]
+        gradient = 2 * X[i].T @ error / len(error)
+        losses.append((error * error).mean())
+        norms.append(gradient.norm())
+        state = {"w": state["w"] - rate * gradient, "n": state["n"] + 1}
+    return {"state": state, "losses": torch.stack(losses), "norms": torch.stack(norms), "orders": order}
+
+
+def jax_scheduled(late):
+    """The same, but that the rate is one part in a million off at one step."""
+
+    def train(state, X, y, order, rate):
+        def one(state, i):
+            error = X[i] @ state["w"] - y[i]
+            gradient = 2 * X[i].T @ error / len(error)
+            w = state["w"] - rate * jnp.where(state["n"] == late, 1 + 1e-6, 1.0) * gradient
+            return {"w": w, "n": state["n"] + 1}, ((error * error).mean(), jnp.linalg.norm(gradient))
+
+        state, (losses, norms) = jax.lax.scan(one, state, order)
+        return {"state": state, "losses": losses, "norms": norms, "orders": order}
+
+    return train
+
+
+def scheduled(late):
+    inputs = {"state": {"w": START["w"], "n": np.array(0)}, "rate": 0.05} | {k: INPUTS[k] for k in ("X", "y", "order")}
+    task = Task("schedule", inputs, stage="curve", wrt=(), carry=("state",))
+    sides = side("torch", torch_scheduled), side("jax", jax_scheduled(late))
+    return sides, task, Runs.of(*sides, task, dtype="float32", device="cpu")
+
+
+def test_curves_that_part_say_which_parted_first_and_the_step_before_is_asked_what_did_it():
+    (torch_side, jax_side), task, runs = scheduled(late=23)
+    found, *_ = training_curves(jax_side, task, runs, list(runs.torch64.tensors), "cpu")
+    parted = {f.torch_path: f for f in found if not f}
+    assert {parted["losses"].step, parted["norms"].step} == {24}
+    assert parted["losses"].note.startswith("first to part, at step 24: losses, norms; equal until then: orders")
+    assert before_parting(found) == (23,)
+    # steps 0 and 10 agree; the one before the parting names the tensor
+    updates = teacher_forced(torch_side, jax_side, task, runs, "cpu", also=before_parting(found))
+    assert [(f.step, f.torch_path) for f in updates if not f] == [(23, "state.w")]
+    assert all(teacher_forced(torch_side, jax_side, task, runs, "cpu"))
+
+
+def test_honest_curves_ask_for_no_further_step():
+    (_, jax_side), task, runs = scheduled(late=-1)
+    found, *_ = training_curves(jax_side, task, runs, list(runs.torch64.tensors), "cpu")
+    assert all(found)
+    assert before_parting(found) == ()
+
+
+def test_an_element_of_the_end_that_cancels_is_measured_against_its_tensor():
+    def torch_train(state, steps):
+        return {"state": state, "x": state.sum() * torch.ones(steps, dtype=state.dtype)}
+
+    def jax_train(moved):
+        return lambda state, steps: {"state": state + jnp.asarray(moved), "x": state.sum() * jnp.ones(steps)}
+
+    def end(moved):
+        task = Task("end", {"state": np.array([1.0, 1e-10]), "steps": 3}, stage="curve", wrt=(), carry=("state",))
+        sides = side("torch", torch_train), side("jax", jax_train(moved))
+        runs = Runs.of(*sides, task, dtype="float32", device="cpu")
+        found, *_ = training_curves(sides[1], task, runs, list(runs.torch64.tensors), "cpu")
+        return next(f for f in found if f.torch_path == "state")
+
+    assert end([0.0, 1e-17]).verdict is Verdict.AGREE  # 1e-7 of the small element, a rounding of the large one
+    assert end([0.0, 1e-12]).verdict is Verdict.SEMANTIC
+    assert end([1e-12, 0.0]).verdict is Verdict.SEMANTIC
 
 
 def test_without_single_steps_the_curve_alone_tells():

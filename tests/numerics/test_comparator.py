@@ -1,7 +1,8 @@
-"""The comparator against a plain computation of every statistic, whatever the shapes, layouts, NaN and infinities."""
+"""The comparator against a slow and obvious one, whatever the shapes, layouts, NaN, infinities, subnormal numbers."""
 
 import math
 import tracemalloc
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,46 +10,211 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from parity.numerics import errors
-from parity.numerics.comparator import CHUNK
+from parity.numerics import FORMATS, Errors, chunks, errors, rapid
+from parity.numerics.rapid import CHUNK
 
-floats = st.floats(width=32, allow_nan=True, allow_infinity=True, allow_subnormal=False)
-shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6)
-
-
-def plainly(left, right):
-    """max_abs, rms, bias and the mismatches, each by one line over the whole arrays."""
-    a, b = left.astype(np.float64).ravel(), right.astype(np.float64).ravel()
-    finite = np.isfinite(a) & np.isfinite(b)
-    d = a[finite] - b[finite]
-    return {
-        "max_abs": float(np.abs(d).max()) if d.size else 0.0,
-        "rms": math.sqrt(float(np.mean(d * d))) if d.size else 0.0,
-        "bias": float(d.mean()) if d.size else 0.0,
-        "nan_left_only": int((np.isnan(a) & ~np.isnan(b)).sum()),
-        "nan_right_only": int((np.isnan(b) & ~np.isnan(a)).sum()),
-        "inf_mismatch": int(((np.isinf(a) | np.isinf(b)) & ~np.isnan(a) & ~np.isnan(b) & (a != b)).sum()),
-        "bit_equal": int(((a == b) | (np.isnan(a) & np.isnan(b))).sum()),
-    }
+ml_dtypes = pytest.importorskip("ml_dtypes")
+DTYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
+EXACT = (
+    "count bit_equal max_ulp nan_left_only nan_right_only inf_mismatch flushed ulp_histogram first_positions".split()
+)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.data())
-def test_every_statistic_is_what_a_plain_computation_gives(data):
-    shape = data.draw(shapes)
-    left = data.draw(hnp.arrays(np.float32, shape, elements=floats))
-    right = data.draw(hnp.arrays(np.float32, shape, elements=floats))
-    keep = data.draw(hnp.arrays(np.bool_, shape))
-    right = np.where(keep, left, right)
-    if data.draw(st.booleans()):
-        left, right = left.T, right.T
-    found, wanted = errors(left, right), plainly(left, right)
-    for name, value in wanted.items():
-        # Sums in another order: a few roundings of float64 apart.
-        assert getattr(found, name) == pytest.approx(value, rel=1e-12), name
-    assert found.count == left.size
-    if found.index is not None and wanted["max_abs"] > 0:
-        assert abs(float(left[found.index]) - float(right[found.index])) == found.max_abs
+def number(value, name: str) -> int:
+    """A float's place among all of its format: 0 for both zeros, one more for each next number."""
+    bits = np.asarray(value, DTYPES[name]).view(f"u{FORMATS[name].bits // 8}").item()
+    half = 1 << (FORMATS[name].bits - 1)
+    return -(bits - half) if bits >= half else bits
+
+
+def slowly(left, right, reference, name: str) -> dict:
+    """Every statistic, one element after the other, in Python's numbers; positions in C order."""
+    tiny = FORMATS[name].smallest_normal
+    found = dict.fromkeys(["bit_equal", "max_ulp", "nan_left_only", "nan_right_only", "inf_mismatch", "flushed"], 0)
+    found |= {"max_abs": 0.0, "max_rel": 0.0, "left_error": 0.0, "right_error": 0.0, "count": left.size}
+    histogram, positions, gaps, from_left, from_right = [0] * 64, [], [], [], []
+    for index in np.ndindex(left.shape):
+        a, b, r = (float(array[index]) for array in (left, right, reference))
+        if not (math.isfinite(a) and math.isfinite(b)):
+            same = a == b or (math.isnan(a) and math.isnan(b))
+            found["bit_equal"] += same
+            found["nan_left_only"] += math.isnan(a) and not math.isnan(b)
+            found["nan_right_only"] += math.isnan(b) and not math.isnan(a)
+            found["inf_mismatch"] += not same and not math.isnan(a) and not math.isnan(b)
+            positions += [] if same else [index]
+            continue
+        found["bit_equal"] += a == b
+        found["flushed"] += (a == 0.0) != (b == 0.0) and abs(a) < tiny and abs(b) < tiny
+        steps = abs(number(a, name) - number(b, name))
+        histogram[max(steps, 1).bit_length() - 1] += 1
+        found["max_ulp"] = max(found["max_ulp"], steps)
+        found["max_abs"] = max(found["max_abs"], abs(a - b))
+        gaps.append(a - b)
+        if math.isfinite(r):
+            from_left.append(a - r)
+            from_right.append(b - r)
+            found["max_rel"] = max(found["max_rel"], abs(a - b) / max(abs(r), tiny) if r else 0.0)
+    found["max_ulp"] = float(found["max_ulp"])
+    found |= {"ulp_histogram": tuple(histogram), "first_positions": tuple(positions[:5])}
+    for mean, rms, values in (
+        ("bias", "rms", gaps),
+        ("left_bias", "left_rms", from_left),
+        ("right_bias", "right_rms", from_right),
+    ):
+        # Fractions: a sum of floats may be past the largest number, a term of the mean below the smallest.
+        known = values and all(map(math.isfinite, values))
+        found[mean] = float(sum(map(Fraction, values)) / len(values)) if known else math.nan if values else 0.0
+        found[rms] = math.hypot(*values) / math.sqrt(len(values)) if values else 0.0
+    found["left_error"] = max(map(abs, from_left), default=0.0)
+    found["right_error"] = max(map(abs, from_right), default=0.0)
+    return found
+
+
+def assert_right(found: Errors, left, right, reference, name: str) -> None:
+    wanted = slowly(left, right, left if reference is None else reference, name)
+    for key in EXACT:
+        assert getattr(found, key) == wanted[key], key
+    for key in ("max_abs", "left_error", "right_error"):
+        assert getattr(found, key) == pytest.approx(wanted[key], rel=1e-7, abs=0.0), key
+    assert found.max_rel == pytest.approx(wanted["max_rel"], rel=1.1e-5, abs=0.0)
+    for mean, rms in (("bias", "rms"), ("left_bias", "left_rms"), ("right_bias", "right_rms")):
+        assert getattr(found, rms) == pytest.approx(wanted[rms], rel=1e-6, abs=0.0), rms
+        if wanted[rms] * found.count < 1e307:  # else the sum itself may be past the largest number
+            assert getattr(found, mean) == pytest.approx(wanted[mean], abs=1e-6 * wanted[rms]), mean
+    if found.count:
+        at = [float(array[found.index]) for array in (left, right, left if reference is None else reference)]
+        assert [found.left, found.right, found.reference] == pytest.approx(at, rel=0.0, nan_ok=True)
+    if wanted["max_abs"]:
+        assert abs(found.left - found.right) == found.max_abs
+    if found.ulp_index is not None:
+        steps = number(left[found.ulp_index], name) - number(right[found.ulp_index], name)
+        assert float(abs(steps)) == found.max_ulp
+    assert (found.ulp_index is None) == (found.max_ulp == 0.0)
+    assert (found.rel_index is None) == (found.max_rel == 0.0)
+
+
+@st.composite
+def pairs(draw):
+    """Two arrays of any of the formats: equal, a few steps apart, or anything, in a layout of any kind."""
+    name = draw(st.sampled_from(sorted(DTYPES)))
+    dtype, unsigned = np.dtype(DTYPES[name]), np.dtype(f"u{FORMATS[name].bits // 8}")
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6))
+    # Bit patterns: NaN, infinities and subnormal numbers come about as often as the rest.
+    special = [0, 1, 3, 1 << FORMATS[name].mantissa_bits]
+    infinity = np.array(np.inf, dtype).view(unsigned).item()
+    special += [infinity, infinity - 1, infinity + 1, np.array(1, dtype).view(unsigned).item()]
+    half = 1 << (FORMATS[name].bits - 1)
+    bits = st.one_of(
+        st.sampled_from([s + sign for s in special for sign in (0, half)]),
+        st.integers(0, 2 * half - 1),
+        st.integers(0, 12).map(lambda k: np.array(1.5 * 2.0**-k, dtype).view(unsigned).item()),
+    )
+    left = draw(hnp.arrays(unsigned, shape, elements=bits))
+    moved = left + draw(hnp.arrays(unsigned, shape, elements=st.integers(0, 3)))
+    other = draw(hnp.arrays(unsigned, shape, elements=bits))
+    chosen = draw(hnp.arrays(np.uint8, shape, elements=st.integers(0, 8)))
+    right = np.where(chosen < 5, left, np.where(chosen < 8, moved, other)).astype(unsigned)
+    sides = [np.asarray(side).view(dtype) for side in (left, right)]
+    reference = draw(st.sampled_from([None, "float64"]))
+    with np.errstate(invalid="ignore"):
+        third = None if reference is None else sides[draw(st.integers(0, 1))].astype(np.float64)
+    arrays = [*sides] if third is None else [*sides, third]
+    layout = draw(st.sampled_from(["plain", "transposed", "strided", "reversed", "one of each"]))
+    for k, array in enumerate(arrays):
+        if array.ndim and layout in ("strided", "one of each") and k != 1:
+            room = np.zeros((*shape[:-1], 2 * shape[-1]), array.dtype)
+            room[..., ::2] = array
+            arrays[k] = room[..., ::2]
+        if array.ndim and (layout == "transposed" or (layout == "one of each" and k == 1)):
+            arrays[k] = np.asfortranarray(array)
+        if array.ndim and layout == "reversed":
+            arrays[k] = np.ascontiguousarray(array[::-1])[::-1]
+    return arrays[0], arrays[1], (arrays[2] if len(arrays) == 3 else None), name
+
+
+@settings(max_examples=400, deadline=None)
+@given(pairs())
+def test_every_statistic_is_what_a_slow_computation_gives(pair):
+    left, right, reference, name = pair
+    assert_right(errors(left, right, reference, dtype=name), left, right, reference, name)
+
+
+@pytest.mark.parametrize("name", DTYPES)
+def test_a_fault_in_the_slow_computation_or_in_the_quick_one_is_seen(name):
+    left = np.linspace(1, 2, 40).astype(DTYPES[name])
+    right = left.copy()
+    found = errors(left, right)
+    right[3] = right[4]
+    with pytest.raises(AssertionError):
+        assert_right(found, left, right, None, name)
+
+
+def ulps_apart(name: str, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Normal numbers, and half of them up to three steps away."""
+    rng = np.random.default_rng(seed)
+    left = (rng.standard_normal(size) + np.float64(1e-3)).astype(DTYPES[name])
+    signed = np.dtype(f"i{FORMATS[name].bits // 8}")
+    steps = rng.integers(-3, 4, size).astype(signed) * rng.integers(0, 2, size).astype(signed)
+    right = (left.view(signed) + np.where(left == 0, 0, steps).astype(signed)).view(left.dtype)
+    return left, right
+
+
+def sample(kind: str, name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Data for the quick way, each kind with something that it must not get wrong."""
+    left, right = ulps_apart(name, size)
+    rng = np.random.default_rng(1)
+    some = rng.choice(size, max(1, size // 50), replace=False)
+    if kind == "rectified":
+        zero = left < 0
+        left, right = np.where(zero, left.dtype.type(0), left), np.where(zero, left.dtype.type(0), right)
+    elif kind == "negative zeros":
+        left[some], right[some] = 0.0, -0.0
+    elif kind == "opposite signs":
+        right[some] = -right[some]
+    elif kind == "far apart":
+        right[some] = (right[some].astype(np.float64) * 1.7).astype(left.dtype)
+    elif kind == "all far apart":
+        right = (left.astype(np.float64) * 1.01).astype(left.dtype)
+    elif kind == "subnormal":
+        signed = np.dtype(f"i{FORMATS[name].bits // 8}")
+        left[some] = rng.integers(0, 40, some.size).astype(signed).view(left.dtype)
+        right[some] = rng.integers(0, 40, some.size).astype(signed).view(left.dtype)
+    elif kind == "small":
+        left, right = (np.ldexp(side.astype(np.float64), -12).astype(left.dtype) for side in (left, right))
+    elif kind == "squares underflow":
+        shift = FORMATS[name].min_exponent + 2
+        left, right = (np.ldexp(side.astype(np.float64), shift).astype(left.dtype) for side in (left, right))
+    elif kind == "large":
+        shift = -FORMATS[name].min_exponent - 3
+        left, right = (np.ldexp(side.astype(np.float64), shift).astype(left.dtype) for side in (left, right))
+    elif kind == "not finite":
+        left[some], right[some[::2]] = np.nan, np.nan
+        left[0], right[0], left[7], right[7] = np.inf, -np.inf, np.inf, np.inf
+    elif kind == "equal but NaN":
+        right = left.copy()
+        left[some], right[some] = np.nan, np.nan
+    return left, right
+
+
+KINDS = ["close", "rectified", "small", "subnormal", "large", "negative zeros", "opposite signs", "far apart"]
+KINDS += ["all far apart", "squares underflow", "not finite", "equal but NaN"]
+
+
+@pytest.mark.parametrize("name", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_quick_way_gives_what_the_slow_computation_gives(kind, name, monkeypatch):
+    monkeypatch.setattr(rapid, "CHUNK", 1600)
+    left, right = sample(kind, name, 5000)
+    with np.errstate(over="ignore"):
+        assert_right(errors(left, right), left, right, None, name)
+
+
+def test_the_comparison_is_sharp_enough_to_see_one_element_of_five_thousand():
+    left, right = sample("close", "float32", 5000)
+    found = errors(left, right)
+    right[4321] = np.nextafter(right[4321], np.float32(9))
+    with pytest.raises(AssertionError):
+        assert_right(found, left, right, None, "float32")
 
 
 @pytest.mark.parametrize("at", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 6])
@@ -57,7 +223,38 @@ def test_one_wrong_element_is_found_wherever_it_stands(at):
     right = left.copy()
     right[at] = np.nextafter(np.float32(1), np.float32(2))
     found = errors(left, right)
-    assert (found.index, found.max_ulp, found.count - found.bit_equal) == ((at,), 1.0, 1)
+    assert (found.index, found.rel_index, found.ulp_index) == ((at,), (at,), (at,))
+    assert (found.max_ulp, found.count - found.bit_equal, found.ulp_histogram[0]) == (1.0, 1, left.size)
+
+
+def test_the_cores_share_the_work_and_change_nothing(monkeypatch):
+    left, right = ulps_apart("float32", 40_000)
+    left[39_000] = right[20_000] = right[30_001] = np.nan
+    monkeypatch.setattr(rapid, "CHUNK", 3000)
+    alone = errors(left, right)
+    monkeypatch.setattr(chunks, "SPLIT", 1)
+    monkeypatch.setattr(chunks, "cores", lambda: 1)
+    one = errors(left, right)
+    monkeypatch.setattr(chunks, "cores", lambda: 3)
+    assert errors(left, right) == one
+    assert_right(one, left, right, None, "float32")
+    assert (one.first_positions, one.index, one.max_ulp) == (alone.first_positions, alone.index, alone.max_ulp)
+
+
+def test_a_layout_changes_nothing():
+    left, right = (side.reshape(20, 30, 40) for side in ulps_apart("float32", 24_000))
+    plain = errors(left, right)
+    wide = np.zeros((20, 30, 80), np.float32)
+    wide[..., ::2] = right
+    for other in (
+        np.asfortranarray(right),
+        wide[..., ::2],
+        right.astype(">f4"),
+        right.transpose(2, 0, 1).copy().transpose(1, 2, 0),
+    ):
+        assert errors(left, other) == plain
+    row = np.float32([1.0, 2.0])
+    assert errors(np.broadcast_to(row, (9, 2)), np.tile(row, (9, 1))).bit_equal == 18
 
 
 def test_nan_in_one_chunk_does_not_hide_a_difference_in_it_or_elsewhere():
@@ -69,10 +266,21 @@ def test_nan_in_one_chunk_does_not_hide_a_difference_in_it_or_elsewhere():
     assert (found.index, found.max_abs, found.nonfinite_mismatch) == ((5,), 0.5, 0)
 
 
-def test_a_value_too_large_to_square_is_compared_all_the_same():
+def test_the_first_positions_of_a_mismatch_are_kept():
+    left, right = np.zeros((4, 5)), np.zeros((4, 5))
+    right[1:3, ::2] = np.nan
+    left[0, 3] = np.inf
+    found = errors(left, right)
+    assert found.first_positions == ((0, 3), (1, 0), (1, 2), (1, 4), (2, 0))
+    assert found.first_nonfinite == (0, 3)
+    assert (found.inf_mismatch, found.nan_right_only) == (1, 6)
+
+
+def test_a_value_too_large_or_too_small_to_square_is_compared_all_the_same():
     found = errors(np.array([1e300, 1.0]), np.array([-1e300, 1.0]))
-    assert found.max_abs == 2e300
-    assert found.index == (0,)
+    assert (found.max_abs, found.index) == (2e300, (0,))
+    assert found.rms == pytest.approx(math.sqrt(2) * 1e300)
+    assert errors(np.array([1e-200, 1.0]), np.array([3e-200, 1.0])).rms == pytest.approx(math.sqrt(2) * 1e-200)
 
 
 def test_each_side_is_measured_against_the_reference():
@@ -80,26 +288,73 @@ def test_each_side_is_measured_against_the_reference():
     assert (found.left_error, found.right_error) == (0.5, 0.5)
     found = errors(np.array([1.0]), np.array([3.0]), np.array([2.5]))
     assert (found.left_error, found.right_error) == (1.5, 0.5)
+    assert (found.left_rms, found.right_rms, found.left_bias, found.right_bias) == (1.5, 0.5, -1.5, 0.5)
+
+
+def test_the_unit_is_that_of_the_format_that_is_asked_for():
+    one, next_one = np.array([1.0]), np.array([1.0 + 2.0**-7])
+    assert errors(one, next_one, dtype="bfloat16").max_ulp == 1.0
+    assert errors(one, next_one, dtype="float16").max_ulp == 8.0
+    assert errors(np.float32([1.0]), np.float32([1.0 + 2.0**-23]), dtype="float64").max_ulp == 2.0**29
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_integers_beyond_two_to_the_53_are_told_apart(dtype):
+    left = np.array([2**60, 5, 7], dtype)
+    found = errors(left, left + np.array([1, 0, 2], dtype))
+    assert (found.bit_equal, found.max_abs, found.index, found.max_ulp) == (1, 2.0, (2,), 2.0)
+    assert found.bias == pytest.approx(-1.0)
+
+
+def test_booleans_and_extremes_of_integers_are_compared():
+    assert errors(np.array([True, False]), np.array([True, True])).bit_equal == 1
+    limits = np.iinfo(np.int64)
+    assert errors(np.array([limits.min]), np.array([limits.max])).max_abs == 2.0**64
 
 
 @pytest.mark.parametrize(("left", "count"), [(np.zeros((0, 3)), 0), (np.float64(2.0), 1)])
 def test_empty_and_zero_dimensional_arrays_are_compared(left, count):
-    found = errors(np.asarray(left), np.asarray(left))
-    assert (found.count, found.bit_equal, found.max_abs) == (count, count, 0.0)
+    found = errors(np.asarray(left), np.asarray(left), where=True)
+    assert (found.count, found.bit_equal, found.max_abs, found.concentration) == (count, count, 0.0, None)
     assert found.index == (None if count == 0 else ())
 
 
-def test_different_shapes_are_refused():
+def test_different_shapes_and_kinds_that_are_not_numbers_are_refused():
     with pytest.raises(ValueError, match=r"differ in shape: \(2,\), \(3,\)"):
         errors(np.zeros(2), np.zeros(3))
+    with pytest.raises(ValueError, match="complex128"):
+        errors(np.zeros(2), np.zeros(2, complex))
 
 
-def test_the_extra_memory_does_not_depend_on_the_size():
+def test_the_slice_that_has_the_error_is_named():
     rng = np.random.default_rng(0)
-    left = rng.standard_normal(4_000_000, dtype=np.float32)
-    right = np.nextafter(left, np.float32(0))
+    left = rng.standard_normal((32, 6, 40, 5))
+    right = left * (1 + 1e-15)
+    right[:, 4] *= 1 + 1e-9
+    axis, index, share = errors(left, right, where=True).concentration
+    assert (axis, index) == (1, 4)
+    assert share == pytest.approx(1.0, abs=1e-6)
+    right[0, 0, 0, 0] = np.nan
+    assert errors(left, right, where=True).concentration[:2] == (1, 4)
+
+
+def test_an_error_that_is_spread_is_not_called_concentrated():
+    left, right = (side.reshape(30, 40) for side in ulps_apart("float32", 1200))
+    assert errors(left, right, where=True).concentration is None
+    right[:, 7] *= np.float32(1.1)
+    assert errors(left, right, where=True).concentration[:2] == (1, 7)
+    assert errors(left, right).concentration is None
+
+
+@pytest.mark.parametrize("layout", ["plain", "transposed"])
+@pytest.mark.parametrize(("name", "referenced"), [*((name, False) for name in DTYPES), ("float32", True)])
+def test_the_extra_memory_does_not_depend_on_the_size(name, referenced, layout):
+    left, right = (side.reshape(50, 1000, 100) for side in ulps_apart(name, 5_000_000))
+    reference = np.zeros(left.shape, left.dtype) if referenced else None
+    if layout == "transposed":
+        left, right = np.asfortranarray(left), np.asfortranarray(right)
     tracemalloc.start()
-    errors(left, right)
+    errors(left, right, reference, where=True)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8e6

@@ -155,7 +155,7 @@ def test_only_markup_is_taken_for_markup():
         ("agreeing", "✓ All agree"),
         ("SEMANTIC", "✗ 1 differs"),
         ("CONVENTION", "✓ All agree, 1 by a named convention"),
-        ("mixed", "✗ 7 differ, 2 cases could not run"),
+        ("mixed", "✗ 8 differ, 2 cases could not run"),
         ("nothing compared", "– Nothing was compared"),
         ("empty", "– Nothing was compared"),
     ],
@@ -209,7 +209,7 @@ def test_curves_are_drawn_once(sample):
 
 def test_pictures_beyond_the_cap_are_named(sample, monkeypatch):
     monkeypatch.setattr("parity.report.html.PICTURES", 1)
-    markup = html.page(Report((sample("agreeing").results[2], sample("mixed").results[8])))
+    markup = html.page(Report((sample("agreeing").results[2], sample("mixed").results[9])))
     assert markup.count('<svg viewBox="0 0 720') == 1
     assert markup.index('<svg viewBox="0 0 720') < markup.index("<h2>Pairs</h2>"), "the one that differs is drawn"
     assert markup.count("or was one too many to draw on this page") == 2
@@ -289,7 +289,7 @@ def test_in_a_browser_the_table_is_sorted_and_filtered(sample, tmp_path):
         assert len(re.findall(r"data-key=", markup)) > 10 * 10
         return
     assert re.search("SAID(.*)DIAS", document)[1] == (
-        '[["agree","convention"],["unstable","structure"],"descending",'
-        '"structure","lenet","convention","lenet",'
-        '["unstable"],"1 of 10 pairs",1,0]'
+        '[["agree","convention"],["unstable","undecided"],"descending",'
+        '"undecided","lenet","convention","lenet",'
+        '["unstable"],"1 of 11 pairs",1,0]'
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from parity.sides import side
+from parity.sides import NoFloat64, side
 from parity.sides.rounding import longest_paths
 
 X = {"x": np.array([[0.5, -1.0], [2.0, 0.25]]), "n": 3}
@@ -43,8 +43,12 @@ def test_an_input_without_influence_has_a_gradient_of_zeros():
     inputs = {"x": np.ones(2), "z": np.ones(3)}
     for trace in traces(lambda x, z: x * 1.0, lambda x, z: x * 1.0, inputs):
         assert np.array_equal(trace.tensors["gradient/z"], np.zeros(3))
+        assert trace.unreached == ("z",)
     for trace in traces(lambda x, z: x.detach(), lambda x, z: jax.lax.stop_gradient(x), inputs):
         assert np.array_equal(trace.tensors["gradient/x"], np.zeros(2))
+        assert trace.unreached == ("x", "z")
+    for trace in traces(lambda x, z: x * z * 0, lambda x, z: x * z * 0, inputs | {"z": np.ones(2)}):
+        assert trace.unreached == ()  # it is followed, and happens to be zero
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
@@ -52,6 +56,15 @@ def test_each_precision_is_the_one_asked_for_and_is_widened_exactly(dtype):
     for trace in traces(lambda x, n: x / 3, lambda x, n: x / 3, dtype=dtype):
         assert trace.dtypes["forward/output"] == dtype
         assert trace.tensors["forward/output"].dtype == (np.float64 if dtype == "float64" else np.float32)
+
+
+def test_a_function_that_tells_of_dtypes_is_run_as_it_is():
+    one, other = traces(
+        lambda x, n: str(torch.zeros(2, dtype=torch.float16).dtype).removeprefix("torch."),
+        lambda x, n: jnp.zeros(2, jnp.float16).dtype.name,
+        wrt=(),
+    )
+    assert one.facts == other.facts == {"forward/output": "float16"}
 
 
 def test_complex_outputs_are_compared_as_pairs_of_reals():
@@ -96,6 +109,27 @@ def test_a_function_that_cannot_be_traced_runs_eagerly():
 
     trace = side("jax", doubling, jit=False).run(X, dtype="float32")
     assert trace.tensors["forward/output"].tolist() == (1024 * X["x"] / 2).tolist()
+
+
+def test_an_operation_without_float64_is_named():
+    with pytest.raises(NoFloat64, match="fused_norm_cpu is not implemented for float64"):
+        side("torch", refusing(torch.float64)).run({"x": np.ones(2)}, dtype="float64")
+    assert side("torch", refusing(torch.float64)).run({"x": np.ones(2)}, dtype="float32").dtypes
+    with pytest.raises(NoFloat64, match="float64"):
+        side("jax", unsupported).run({"x": np.ones(2)}, dtype="float64")
+
+
+def refusing(dtype):
+    def function(x):
+        if x.dtype == dtype:
+            raise RuntimeError("\"fused_norm_cpu\" not implemented for 'Double'")
+        return x
+
+    return function
+
+
+def unsupported(x):
+    raise NotImplementedError(f"fused_norm: unsupported dtype {x.dtype}")
 
 
 def noisy(function, inputs, members=200, size=2.0**-24):

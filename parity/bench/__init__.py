@@ -1,0 +1,1 @@
+"""What is measured beside others: time and memory, never a verdict. `parity bench NAME` runs one."""

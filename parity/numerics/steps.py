@@ -1,0 +1,79 @@
+"""How many representable numbers lie between two values, and bits of 16-bit formats as float32."""
+
+import numpy as np
+
+from parity.numerics.dtypes import FloatFormat
+
+MAGNITUDE64 = np.int64(2**63 - 1)
+
+
+def steps_between(left: np.ndarray, right: np.ndarray, form: FloatFormat) -> np.ndarray:
+    """Distance in units in the last place: how many steps from number to number lead from one value to the other.
+
+    With k(x) the bits of |x| read as an integer, with the sign of x, the distance is |k(left) - k(right)|: 1 for
+    neighbours, also across a power of two, 0 for the two zeros.
+
+    Args:
+        left, right: float64 arrays of finite values; they are rounded to the format where it does not hold them.
+        form: The format whose steps are counted.
+
+    Returns:
+        A uint64 array.
+
+    Examples:
+        >>> from parity.numerics.dtypes import FORMATS
+        >>> steps_between(np.array([1.0, 0.0]), np.array([1.0 - 2.0**-24, -0.0]), FORMATS["float32"]).tolist()
+        [1, 0]
+    """
+    one, other = _keys(left, form), _keys(right, form)
+    # The difference of two int64 may pass 2^63; modulo 2^64, as unsigned, it is right.
+    return np.maximum(one, other).view(np.uint64) - np.minimum(one, other).view(np.uint64)
+
+
+def _keys(values: np.ndarray, form: FloatFormat) -> np.ndarray:
+    """int64 keys in the order of the values, one apart for neighbours."""
+    if form.bits == 64:
+        bits = values.view(np.int64)
+    elif form.name == "bfloat16":
+        wide = values.astype(np.float32).view(np.uint32)
+        bits = ((wide + (0x7FFF + ((wide >> 16) & 1))) >> 16).astype(np.uint16).view(np.int16).astype(np.int64)
+    else:
+        bits = values.astype(form.name).view(f"i{form.bits // 8}").astype(np.int64)
+    return np.where(bits < 0, -(bits & np.int64(2 ** (form.bits - 1) - 1)), bits)
+
+
+def to_float64(values: np.ndarray, name: str) -> np.ndarray:
+    """Values as float64, exactly; those of bfloat16 come as their bits."""
+    if name == "bfloat16":
+        return (values.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+    return values.astype(np.float64)
+
+
+def widen_bits(bits: np.ndarray, name: str, out: np.ndarray) -> np.ndarray:
+    """Finite bfloat16 or float16 numbers as float32, exactly, by integer operations on the whole vector.
+
+    NumPy's own cast of float16 goes number by number, about ten times slower. An exponent of all ones, NaN or infinity,
+    is kept for bfloat16 only; for float16 the caller must have ruled it out.
+
+    Args:
+        bits: int16 array.
+        name: "bfloat16" or "float16".
+        out: float32 array to write to.
+
+    Returns:
+        `out`.
+
+    Examples:
+        >>> widen_bits(np.float16([1.5, -2.0**-24]).view(np.int16), "float16", np.empty(2, np.float32)).tolist()
+        [1.5, -5.960464477539063e-08]
+    """
+    raw = out.view(np.int32)
+    np.copyto(raw, bits)
+    if name == "bfloat16":
+        np.left_shift(raw, 16, out=raw)
+    else:
+        np.left_shift(raw, 13, out=raw)
+        # The sign was copied into the bits between it and the exponent.
+        np.bitwise_and(raw, np.int32(-0x70002000), out=raw)
+        np.multiply(out, np.float32(2.0**112), out=out)
+    return out

@@ -1,0 +1,67 @@
+"""What took the precision is named where an experiment shows it, and not guessed where none does."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+import parity
+from parity import Verdict
+
+RNG = np.random.default_rng(0)
+X, W = RNG.normal(size=(16, 64)), RNG.normal(size=(64, 32))
+
+
+def tensor_core(bits, shorten):
+    """A product whose float32 operands lose all but some bits, as a tensor core takes them."""
+
+    def cut(a):
+        significand, exponent = jnp.frexp(a)
+        return jnp.ldexp(shorten(significand * 2.0**bits) / 2.0**bits, exponent)
+
+    return lambda x, w: cut(x) @ cut(w) if x.dtype == jnp.float32 else x @ w
+
+
+@pytest.mark.parametrize(("bits", "name"), [(11, "TF32"), (8, "bfloat16 products")])
+@pytest.mark.parametrize("shorten", [jnp.round, jnp.trunc])
+def test_short_operands_of_a_product_are_named(bits, name, shorten):
+    report = parity.check(lambda x, w: x @ w, tensor_core(bits, shorten), X, W, gradient=False)
+    assert (report.verdict, report.first.worse) == (Verdict.PRECISION, "jax")
+    assert report.first.cause.startswith(name)
+    assert "default_matmul_precision" in report.first.fix
+    assert f"cause: {name}" in str(report)
+
+
+def test_short_operands_on_the_torch_side_are_named_there():
+    def torch_function(x, w):
+        if x.dtype == torch.float64:
+            return x @ w
+        m, e = torch.frexp(x)
+        return torch.ldexp(torch.round(m * 2048) / 2048, e) @ w
+
+    report = parity.check(torch_function, lambda x, w: x @ w, X, np.round(W * 16) / 16, gradient=False)
+    assert (report.verdict, report.first.worse) == (Verdict.PRECISION, "torch")
+    assert "TF32" in report.first.cause
+    assert "set_float32_matmul_precision" in report.first.fix
+
+
+def test_a_cast_whose_roundings_fall_elsewhere_is_a_note_and_not_a_cause():
+    def jax_function(x, w):
+        y = x @ w
+        return jax.nn.softmax(y.astype(jnp.bfloat16) if y.dtype == jnp.float32 else y).astype(y.dtype)
+
+    report = parity.check(lambda x, w: torch.softmax(x @ w, -1), jax_function, X, W, gradient=False)
+    assert report.verdict is Verdict.PRECISION
+    assert report.first.cause == ""
+    assert "about as much as would" in report.first.note
+    assert "a cast to bfloat16 on the way" in report.first.note
+
+
+def test_an_error_that_no_experiment_explains_gets_no_name():
+    def jax_function(x, w):
+        return x @ w * (1 + 1e-4 * (x.dtype == jnp.float32))
+
+    report = parity.check(lambda x, w: x @ w, jax_function, X, W, gradient=False)
+    assert report.verdict is Verdict.PRECISION
+    assert report.first.cause == ""

@@ -1,0 +1,72 @@
+"""The grid: every entry at its sizes, seeds and dtypes, judged by the harness."""
+
+import functools
+import zlib
+from typing import Any
+
+import numpy as np
+
+from parity.checking import Task, examine
+from parity.report import CaseResult
+from parity.sides import side
+from proof.honest import DTYPES, SIZES, TABLE, Honest
+
+SEEDS = 5
+LONG = ("sum", "norm", "dot", "variance by moments", "logsumexp")
+"""Entries whose sums of a million terms are part of the reduced grid."""
+
+Check = tuple[int, str]  # a seed and a working dtype
+
+
+def sizes(entry: Honest) -> list[int]:
+    """The sizes at which an entry exists."""
+    return [size for size in SIZES if size not in entry.without]
+
+
+def dtypes(entry: Honest) -> list[str]:
+    """The working dtypes at which an entry exists."""
+    return [dtype for dtype in DTYPES if dtype not in entry.without]
+
+
+def whole() -> dict[tuple[str, int], list[Check]]:
+    """Every check, by entry and size."""
+    return {
+        (entry.name, size): [(seed, dtype) for seed in range(SEEDS) for dtype in dtypes(entry)]
+        for entry in TABLE.values()
+        for size in sizes(entry)
+    }
+
+
+def reduced() -> dict[tuple[str, int], list[Check]]:
+    """Every entry at its two smallest sizes, each dtype once: what compiles quickly; and some sums of a million terms.
+
+    bfloat16 is at the smaller size, float32 and float64 at the larger, so that no program is compiled twice.
+    """
+    chosen: dict[tuple[str, int], list[Check]] = {}
+    for entry in TABLE.values():
+        small, large = sizes(entry)[:2]
+        low = [d for d in dtypes(entry) if d == "bfloat16"]
+        chosen[entry.name, small] = [(0, d) for d in low or ["float32"]]
+        chosen[entry.name, large] = [(0, d) for d in dtypes(entry) if d != "bfloat16"]
+        if entry.name in LONG:
+            chosen[entry.name, SIZES[-1]] = [(0, "float32")]
+    return chosen
+
+
+@functools.cache
+def sides(name: str) -> tuple[Any, Any]:
+    """Both sides of an entry, made once: seeds of one shape and dtype share what JAX has compiled."""
+    entry = TABLE[name]
+    return side("torch", entry.torch), side("jax", entry.jax)
+
+
+def task(entry: Honest, size: int, seed: int) -> Task:
+    """The entry's inputs at a size from a seed."""
+    rng = np.random.default_rng((zlib.crc32(entry.name.encode()), size, seed))
+    return Task(f"{entry.name}, {size:,}, seed {seed}", entry.inputs(rng, size), wrt=entry.wrt)
+
+
+def examined(entry: Honest, size: int, seed: int, dtypes: tuple[str, ...]) -> CaseResult:
+    """One honest check, at one working dtype or several beside float64."""
+    torch, jax = sides(entry.name)
+    return examine(torch, jax, task(entry, size, seed), dtypes=dtypes)

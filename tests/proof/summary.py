@@ -1,0 +1,45 @@
+"""What the terminal says after the proof: how much of the grid ran, and how much of the bound honest pairs used."""
+
+import json
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+PROPERTY = "honest checks"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="run the whole proof: every entry, size, seed and dtype")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [r for key in ("passed", "failed") for r in terminalreporter.stats.get(key, []) if r.when == "call"]
+    told = [json.loads(value) for r in reports for name, value in r.user_properties if name == PROPERTY]
+    if not told:
+        return
+    shares = [tuple(share) for one in told for share in one["shares"]]
+    terminalreporter.write_sep("-", "honest pairs")
+    for line in table(shares):
+        terminalreporter.write_line(line)
+    rest = "" if len(shares) == told[0]["of"] else "; --whole runs all"
+    terminalreporter.write_line(f"proof: {len(shares):,} of {told[0]['of']:,} honest checks{rest}")
+
+
+def table(shares: Iterable[tuple[str, float, float]]) -> list[str]:
+    """How tight the bound is: the largest share of it that each check used, at float64 and at the working dtype.
+
+    Args:
+        shares: (working dtype, largest |D_64| / B_64, largest |D_p| / B_p) of each check.
+
+    Returns:
+        Lines of a table: median, 99th percentile and maximum by working dtype.
+    """
+    lines = ["share of the bound         at float64                 at the dtype", f"{'dtype':<9} {'checks':>6}"]
+    lines[1] += f" {'median':>8} {'99%':>8} {'max':>8}" * 2
+    given = list(shares)
+    for dtype in dict.fromkeys(share[0] for share in given):
+        own = np.array([share[1:] for share in given if share[0] == dtype])
+        cells = [f"{own_column:8.2g}" for column in own.T for own_column in np.quantile(column, (0.5, 0.99, 1.0))]
+        lines.append(f"{dtype:<9} {len(own):6,} {' '.join(cells)}")
+    return lines
