@@ -173,8 +173,14 @@ def teacher_forced(
     state, at = {name: task.inputs[name] for name in task.carry}, 0
     for start in sorted(s for s in {*FORCED, *also} if s < steps):
         if start > at:
+            # Any state will do that both sides are given, so that nothing need be lifted on the way to it.
             trace = torch.run(
-                {**segment(task, at, start), **state}, dtype="float64", device=device, wrt=(), stage="update"
+                {**segment(task, at, start), **state},
+                dtype="float64",
+                device=device,
+                wrt=(),
+                stage="update",
+                lift=False,
             )
             state, at = _carried(trace, state), start
         found += _one_step(torch, jax, task, {**segment(task, start, start + 1), **state}, start, runs.dtype, device)

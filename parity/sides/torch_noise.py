@@ -130,7 +130,8 @@ class RoundingNoise(TorchDispatchMode):
         if not _is_inexact(leaf) or leaf.ndim < 2:
             return self._disturbed(1.0)(leaf)
         size = leaf.abs().square().mean(dim=(-2, -1), keepdim=True).sqrt()
-        return leaf + self._draws(leaf) * size * (self.size * math.sqrt(max(leaf.shape[-2:])))
+        # LAPACK states n u |A| for the matrix's norm, which for n x n of one size is n u of that size an element.
+        return leaf + self._draws(leaf) * size * (self.size * max(leaf.shape[-2:]))
 
 
 @functools.cache

@@ -111,7 +111,7 @@ def test_a_cast_to_a_lower_precision_at_float32_is_a_matter_of_precision():
         (lambda x: x[:, :3], r"shapes differ: torch \(8, 64\), jax \(8, 3\)"),
         (lambda x: {"y": x}, "only the torch side returns it"),
         (lambda x: x.astype(jnp.bfloat16), "dtypes differ in the float32 run: torch float32, jax bfloat16"),
-        (lambda x: x > 0, "torch float64, jax boolean"),
+        (lambda x: x > 0, "torch float32, jax boolean"),
     ],
 )
 def test_a_different_structure_is_told_before_any_value(jax_function, message):

@@ -165,7 +165,7 @@ def test_a_lower_reference_is_judged_by_what_it_can_hold_and_says_so():
 
 def test_both_parts_of_a_complex_number_err_as_its_modulus_does():
     z = np.stack([np.ones(100), np.zeros(100)], axis=-1)
-    off = z + [0.0, 3 * U64]
+    off = z + np.array([0.0, 3 * U64])
     assert verdict(Reading(z, off, z, z, "float32", pairs=True)).verdict is Verdict.AGREE
     assert verdict(Reading(z, off, z, z, "float32")).verdict is not Verdict.AGREE
 
