@@ -12,7 +12,8 @@ def without_power(runs: Runs, findings: list[Finding]) -> list[str]:
 
     A constant array (a bias of zeros, fresh batch statistics, a scale of ones) shows neither a wrong layout nor a wrong
     order, and zeros hide a factor too; an input on which no output depends shows nothing; a tensor that is zero but for
-    rounding (the gradient of a key projection's bias under softmax) agrees with anything that is.
+    rounding (the gradient of a key projection's bias under softmax) agrees with anything that is; and where some code
+    has no float64, errors below its own precision pass.
 
     Args:
         runs: The four runs.
@@ -33,6 +34,14 @@ def without_power(runs: Runs, findings: list[Finding]) -> list[str]:
     unreached = [p for p in runs.torch64.unreached if p in runs.jax64.unreached]
     if unreached:
         told.append(f"input {', '.join(unreached)}: no output depends on it, on either side")
+    narrow: dict[tuple[str, str], list[str]] = {}
+    for f in findings:
+        if f.reference != "float64":
+            narrow.setdefault((f.reference, f.note), []).append(f"{f.stage} of {f.torch_path}")
+    told += [
+        f"no float64 reference for {', '.join(names)}, so judged at {reference}: {why}"
+        for (reference, why), names in narrow.items()
+    ]
     zero = [f"{f.stage} of {f.torch_path}" for f in findings if f.powerless and f]
     if zero:
         told.append(f"{', '.join(zero)}: zero but for rounding on both sides, so no fault in it can show")

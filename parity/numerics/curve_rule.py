@@ -7,7 +7,8 @@ import numpy as np
 
 from parity.numerics.comparator import errors
 from parity.numerics.dtypes import REFERENCE, float_format
-from parity.numerics.rule import confidence_factor, largest_ratio, slope
+from parity.numerics.reading import confidence_factor
+from parity.numerics.rule import largest_ratio, slope
 from parity.numerics.sentences import gap, mismatch, nonfinite
 from parity.numerics.verdict import Finding, Verdict
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from parity.numerics.rule import FALSE_ALARMS
+from parity.numerics.reading import FALSE_ALARMS
 from parity.numerics.student import student_t, student_t_quantile
 
 POWER = 0.9

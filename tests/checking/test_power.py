@@ -1,6 +1,7 @@
 """Inputs and tensors that cannot show a fault are said to be so."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import torch
 
@@ -40,3 +41,17 @@ def test_what_has_power_is_told_with_the_smallest_error_found():
     assert report.results[0].remarks == ()
     assert all(f.power < 1e-13 for f in report.findings if f.errors64)
     assert "power: errors of" in str(report)
+
+
+def in_float32(x):
+    """A callback to the host, which nothing can lift."""
+    shape = jax.ShapeDtypeStruct(x.shape, jnp.float32)
+    return jax.pure_callback(lambda v: np.exp(np.asarray(v)), shape, x.astype(jnp.float32))
+
+
+def test_code_without_float64_is_named_with_its_line_and_judged_by_what_is_left():
+    told = remarks(torch.exp, in_float32, X, gradient=False)
+    assert "no float64 reference for forward of output, so judged at float32: jax: " in told
+    assert "test_power.py" in told
+    report = parity.check(torch.exp, lambda x: in_float32(x) * 1.001, X, gradient=False)
+    assert report.verdict is parity.Verdict.SEMANTIC
