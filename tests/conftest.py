@@ -1,4 +1,4 @@
-"""What every test shares: the two sides of a pair behind one fixture."""
+"""What every test shares: the two sides of a pair behind one fixture, and the proof's option and summary."""
 
 import contextlib
 import importlib
@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from proof.summary import pytest_addoption, pytest_terminal_summary
+
+__all__ = ["Pair", "pair", "pytest_addoption", "pytest_terminal_summary"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

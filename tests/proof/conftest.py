@@ -1,10 +1,6 @@
-"""The proof's option, its summary, and whether all of it is wanted."""
+"""Whether all of the proof is wanted."""
 
 import pytest
-
-from proof.summary import pytest_addoption, pytest_terminal_summary
-
-__all__ = ["pytest_addoption", "pytest_terminal_summary", "whole"]
 
 
 @pytest.fixture(scope="session")
