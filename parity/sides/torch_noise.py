@@ -197,11 +197,28 @@ def _terms(name: str, args: tuple[Any, ...]) -> float:
     if name == "convolution_backward":
         output_gradient, _, kernel = tensors[:3]
         return max(kernel.numel() / max(kernel.shape[1], 1), output_gradient.numel() / max(output_gradient.shape[1], 1))
+    if name == "_trilinear":
+        return _summed(args)
+    if name == "_weight_norm_interface_backward":
+        _, weight, size = tensors[:3]  # the gradient of each row has a sum over the row in it
+        return weight.numel() / max(size.numel(), 1)
     if name in ALONG_ROWS and tensors[0].ndim:
         return tensors[0].shape[-1]
     if name in ("sum", "mean", "prod", "norm", "linalg_vector_norm", "nansum"):
         return math.prod(_reduced(max(tensors, key=torch.Tensor.numel), args))
     return 0
+
+
+def _summed(args: tuple[Any, ...]) -> float:
+    """Terms of `_trilinear`: the lengths of the axes that it sums over, after axes of 1 are put into its operands."""
+    shapes = []
+    for operand, added in zip(args[:3], args[3:6], strict=True):
+        shape = list(operand.shape)
+        for axis in sorted(added):
+            shape.insert(axis, 1)
+        shapes.append(shape)
+    whole = [max(lengths) for lengths in zip(*shapes, strict=True)]
+    return float(math.prod(whole[axis] for axis in args[6]))
 
 
 def _reduced(tensor: torch.Tensor, args: tuple[Any, ...]) -> list[int]:
