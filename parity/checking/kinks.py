@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from parity.checking.runs import Runs, run_side
-from parity.numerics import Finding, Reading, Verdict, bound
-from parity.sides.inputs import cotangent, rebuild
+from parity.numerics import Finding, Reading, Verdict
+from parity.numerics.reading import limits
+from parity.sides.inputs import cotangent, leaves, rebuild
 
 PROBED = 32
 """Elements whose one-sided slopes are measured; where more differ, these are spread evenly over them."""
@@ -21,7 +22,8 @@ def at_kinks(torch: Any, runs: Runs, finding: Finding, reading: Reading, device:
 
     With L the outputs' product with the cotangent, the slopes of L to the right and to the left of one element of the
     input are measured at float64. Where they differ and both sides' values lie between them, both are subgradients: the
-    finding becomes a CONVENTION, which is accepted by name alone. One element that has no kink keeps it SEMANTIC.
+    finding becomes a CONVENTION, which is accepted by name alone. One element that has no kink keeps it SEMANTIC, and
+    so does one that differs at the working dtype alone, since to accept the kinks would accept it unseen.
 
     Args:
         torch: The torch side.
@@ -34,15 +36,19 @@ def at_kinks(torch: Any, runs: Runs, finding: Finding, reading: Reading, device:
         The finding, or the CONVENTION with the slopes that were found.
     """
     left, right = reading.torch64, reading.jax64
-    limit = bound(reading.r, reading.sensitivity, "float64", finding.lam)
+    limit64, limit = limits(reading, finding.lam)
     with np.errstate(invalid="ignore"):
-        beyond = np.flatnonzero(~(np.abs(left - right) <= limit))
+        beyond = np.flatnonzero(~(np.abs(left - right) <= limit64))
+        beyond_too = np.flatnonzero(~(np.abs(reading.torch - reading.jax) <= limit))
+    if not set(beyond_too) <= set(beyond):
+        return finding
     if reading.pairs or not (np.isfinite(left.reshape(-1)[beyond]) & np.isfinite(right.reshape(-1)[beyond])).all():
         return finding
     tried = beyond[np.unique(np.linspace(0, len(beyond) - 1, min(PROBED, len(beyond))).astype(int))]
     told = ""
+    here = _product(torch, runs, runs.inputs, device)
     for flat in tried:
-        lower, upper, error = _slopes(torch, runs, finding.torch_path, int(flat), device)
+        lower, upper, error = _slopes(torch, runs, finding.torch_path, int(flat), here, device)
         pair = float(left.reshape(-1)[flat]), float(right.reshape(-1)[flat])
         if not (upper - lower > 4 * error and all(lower - error <= g <= upper + error for g in pair)):
             return finding
@@ -58,36 +64,30 @@ def at_kinks(torch: Any, runs: Runs, finding: Finding, reading: Reading, device:
     return replace(finding, verdict=Verdict.CONVENTION, message=message)
 
 
-def _slopes(torch: Any, runs: Runs, path: str, flat: int, device: str) -> tuple[float, float, float]:
+def _slopes(torch: Any, runs: Runs, path: str, flat: int, here: float, device: str) -> tuple[float, float, float]:
     """The smaller and the larger one-sided slope of L along one element of an input, and how far off either may be."""
-    size: list[float] = []
-
-    def moved(h: float) -> float:
-        def change(where: str, leaf: Any) -> Any:
-            if where != path:
-                return leaf
-            size[:] = [max(abs(float(leaf.reshape(-1)[flat])), float(np.sqrt(np.mean(leaf**2))), 2.0**-20)]
-            out = leaf.copy()
-            out.reshape(-1)[flat] += h * size[0]
-            return out
-
-        trace = run_side(torch, rebuild(runs.inputs, change), dtype="float64", device=device, wrt=(), stage=runs.stage)
-        return sum(
-            float(np.vdot(_weights(trace, name), array))
-            for name, array in trace.tensors.items()
-            if array.dtype.kind == "f"
-        )
-
-    here = moved(0.0)
+    leaf = next(leaf for where, leaf in leaves(runs.inputs) if where == path)
+    size = max(abs(float(leaf.reshape(-1)[flat])), float(np.sqrt(np.mean(leaf**2))), STEP)
 
     def one_sided(h: float) -> float:
-        return (moved(h) - here) / (h * size[0])
+        moved = leaf.copy()
+        moved.reshape(-1)[flat] += h * size
+        inputs = rebuild(runs.inputs, lambda where, other: moved if where == path else other)
+        return (_product(torch, runs, inputs, device) - here) / (h * size)
 
     slopes = [(one_sided(h), one_sided(h / 2)) for h in (STEP, -STEP)]
-    noise = 2.0**-50 * abs(here) / (STEP * size[0])
+    noise = 2.0**-50 * abs(here) / (STEP * size)
     error = 2 * max(abs(far - near) for far, near in slopes) + noise
     near = sorted(near for _, near in slopes)
     return near[0], near[1], error
+
+
+def _product(torch: Any, runs: Runs, inputs: dict[str, Any], device: str) -> float:
+    """L: the floating outputs' product with their cotangents, at float64."""
+    trace = run_side(torch, inputs, dtype="float64", device=device, wrt=(), stage=runs.stage)
+    return sum(
+        float(np.vdot(_weights(trace, name), array)) for name, array in trace.tensors.items() if array.dtype.kind == "f"
+    )
 
 
 def _weights(trace: Any, name: str) -> np.ndarray:

@@ -42,7 +42,8 @@ def without_power(runs: Runs, findings: list[Finding]) -> list[str]:
         f"no float64 reference for {', '.join(names)}, so judged at {reference}: {why}"
         for (reference, why), names in narrow.items()
     ]
-    zero = [f"{f.stage} of {f.torch_path}" for f in findings if f.powerless and f]
-    if zero:
-        told.append(f"{', '.join(zero)}: zero but for rounding on both sides, so no fault in it can show")
-    return told
+    powerless: dict[str, list[str]] = {}
+    for f in findings:
+        if f.powerless and f:
+            powerless.setdefault(f.message, []).append(f"{f.stage} of {f.torch_path}")
+    return told + [f"{', '.join(names)}: {why}" for why, names in powerless.items()]

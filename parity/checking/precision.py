@@ -9,6 +9,7 @@ import numpy as np
 from parity.checking.runs import Runs, SideError, run_side
 from parity.numerics import Finding
 from parity.sides import NoFloat64
+from parity.trace import Trace
 
 EXPLAINED = 16.0
 """How many times closer to an emulation than to float64 a side must lie for the emulation to be named: four of the lost
@@ -75,20 +76,59 @@ SUSPECTS = (
 )
 
 
-def explained(torch: Any, runs: Runs, name: str, finding: Finding, device: str) -> Finding:
-    """Name what took the precision, where an experiment shows it.
-
-    Each suspect is emulated on torch's float64 run. With W the worse side's tensor, r the reference and E the
-    emulation: the suspect is the cause where |W - E| is at most a sixteenth of |W - r|. A cast's
-    roundings fall elsewhere on either side, so only their size can be compared: where |E - r| is within a factor four
-    of |W - r| for suspects of one number of bits and for no other, a note says so, and no cause is claimed.
+class Emulations:
+    """Torch's float64 run as each suspect would have it; made when first asked for, once for all tensors.
 
     Args:
         torch: The torch side.
         runs: The four runs.
+        device: Where.
+    """
+
+    def __init__(self, torch: Any, runs: Runs, device: str) -> None:
+        self.torch, self.runs, self.device = torch, runs, device
+        self._traces: dict[Suspect, list[Trace]] = {}
+
+    def of(self, suspect: Suspect, name: str) -> list[np.ndarray]:
+        """A tensor as the suspect would give it: by operands rounded and operands cut off, or by a lower dtype."""
+        if suspect not in self._traces:
+            self._traces[suspect] = list(self._made(suspect))
+        return [trace.tensors[name] for trace in self._traces[suspect] if name in trace.tensors]
+
+    def _made(self, suspect: Suspect) -> Iterator[Trace]:
+        from parity.sides.torch_operands import OperandRounding
+
+        rounding = [OperandRounding(suspect.bits, truncate=t) for t in (False, True)]
+        for mode in rounding if suspect.dtype == "float64" else [None]:
+            try:
+                trace = run_side(
+                    self.torch,
+                    self.runs.inputs,
+                    dtype=suspect.dtype,
+                    noise=mode,
+                    device=self.device,
+                    wrt=self.runs.wrt,
+                    stage=self.runs.stage,
+                )
+            except (SideError, NoFloat64):
+                return  # an emulation that cannot run names nothing
+            if mode is None or mode.products:
+                yield trace
+
+
+def explained(runs: Runs, name: str, finding: Finding, emulations: Emulations) -> Finding:
+    """Name what took the precision, where an experiment shows it.
+
+    Each suspect is emulated on torch's float64 run. With W the worse side's tensor, r the reference and E the
+    emulation: the suspect is the cause where |W - E| is at most a sixteenth of |W - r|. A cast's roundings fall
+    elsewhere on either side, so only their size can be compared: where |E - r| is within a factor four of |W - r| for
+    suspects of one number of bits and for no other, a note says so, and no cause is claimed.
+
+    Args:
+        runs: The four runs.
         name: The tensor's name in the Traces.
         finding: A PRECISION finding with its worse side.
-        device: Where.
+        emulations: Of the same runs.
 
     Returns:
         The finding, with `cause` and `fix` where a suspect is proven, with a note where its size alone fits.
@@ -102,7 +142,7 @@ def explained(torch: Any, runs: Runs, name: str, finding: Finding, device: str) 
     for suspect in SUSPECTS:
         if suspect.dtype == runs.dtype:
             continue
-        for emulated in _emulations(torch, runs, name, suspect, device):
+        for emulated in emulations.of(suspect, name):
             left, size = _distance(side, emulated), _distance(emulated, reference)
             if size > 0.0 and left * EXPLAINED <= own:
                 share = f"emulated on torch's float64 run, it explains {1 - left / own:.1%} of {finding.worse}'s error"
@@ -113,29 +153,8 @@ def explained(torch: Any, runs: Runs, name: str, finding: Finding, device: str) 
     if len({suspect.bits for suspect, _ in alike}) != 1:
         return finding
     told = " or ".join(f"{suspect.name} ({size:.2g})" for suspect, size in alike)
-    return replace(finding, note=f"{finding.worse} errs by {own:.2g}, about as much as would {told}")
-
-
-def _emulations(torch: Any, runs: Runs, name: str, suspect: Suspect, device: str) -> Iterator[np.ndarray]:
-    """The tensor as the suspect would give it: operands rounded, then cut off; or a run at the lower dtype."""
-    from parity.sides.torch_operands import OperandRounding
-
-    modes = [None] if suspect.dtype != "float64" else [OperandRounding(suspect.bits, truncate=t) for t in (False, True)]
-    for mode in modes:
-        try:
-            trace = run_side(
-                torch,
-                runs.inputs,
-                dtype=suspect.dtype,
-                noise=mode,
-                device=device,
-                wrt=runs.wrt,
-                stage=runs.stage,
-            )
-        except (SideError, NoFloat64):
-            return  # an emulation that cannot run names nothing
-        if name in trace.tensors and (mode is None or mode.products):
-            yield trace.tensors[name]
+    alike_note = f"{finding.worse} errs by {own:.2g}, about as much as would {told}"
+    return replace(finding, note="; ".join(filter(None, (finding.note, alike_note))))
 
 
 def _distance(left: np.ndarray, right: np.ndarray) -> float:

@@ -171,6 +171,7 @@ def response(
     members: int = ENSEMBLE,
     size: float | None = None,
     operations: bool = True,
+    toward: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[dict[str, np.ndarray], Mapping[str, np.ndarray]]:
     """How each tensor answers to relative errors of size h, measured at float64.
 
@@ -187,6 +188,7 @@ def response(
         members: Number of samples; with none, nothing is measured and nothing returned.
         size: h; RESPONSE_STEP where not given.
         operations: Whether torch's operations err too; without, the inputs alone do.
+        toward: Values of tensors that are not floating; a change counts where it led to these.
 
     Returns:
         (response of each floating tensor, where each other tensor changed), by name.
@@ -222,7 +224,7 @@ def response(
                     change = np.where(np.isfinite(change), change, np.where(np.isfinite(base[name]), np.inf, 0.0))
                     squares[name] += change**2
             else:
-                flips[name] |= other != base[name]
+                flips[name] |= (other != base[name]) & (toward is None or other == toward[name])
     return {name: np.sqrt(total / members) for name, total in squares.items()}, flips
 
 

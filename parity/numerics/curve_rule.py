@@ -7,7 +7,7 @@ import numpy as np
 
 from parity.numerics.comparator import errors
 from parity.numerics.dtypes import REFERENCE, float_format
-from parity.numerics.reading import confidence_factor
+from parity.numerics.reading import FALSE_ALARMS, confidence_factor
 from parity.numerics.rule import largest_ratio, slope
 from parity.numerics.sentences import gap, mismatch, nonfinite
 from parity.numerics.verdict import Finding, Verdict
@@ -80,6 +80,7 @@ def judge_curve(reading: CurveReading, *, torch_path: str, jax_path: str) -> Fin
         errors64=errors64,
         errors=errors_p,
         lam=lam,
+        false_alarms=FALSE_ALARMS,
         horizon=horizon,
         own_ratio=own_ratio,
         note=note,

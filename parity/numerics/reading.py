@@ -24,7 +24,7 @@ class Reading:
         coarse: The same for errors as large as the working dtype's unit roundoff, where that is larger than the step
             for `sensitivity`; the bound of the working dtype then rests on it.
         flips: For integers: where errors of one rounding at the working dtype changed them.
-        ties: For integers: where errors of the size of float64's rounding changed them.
+        ties: For integers: where errors of the size of float64's rounding led from torch's to JAX's.
         truth: r, where that is not `torch64`: the JAX side's float64 run, where torch has none.
         conditioning: The same as `sensitivity` for errors in the inputs alone; None where it was not measured.
         reference: The precision that the float64 runs really had, the lower of both.
@@ -111,6 +111,27 @@ def rms(array: np.ndarray) -> float:
     """Root mean square of the finite elements; 0.0 where there are none."""
     finite = array[np.isfinite(array)]
     return float(np.sqrt(np.mean(np.square(finite, dtype=np.float64)))) if finite.size else 0.0
+
+
+def powerlessness(reading: Reading, limit: np.ndarray) -> str:
+    """Why an error as large as the tensor itself would pass, or "" where it would be found.
+
+    Args:
+        reading: The four arrays.
+        limit: The bound at the reference's precision.
+
+    Returns:
+        Half a sentence.
+    """
+    if reading.torch64.size == 0:
+        return "empty on both sides: nothing in it can show a fault"
+    if not smallest_error(reading, limit) >= 1.0:
+        return ""
+    if not np.isfinite(limit).all():
+        return "one rounding takes it past all numbers: it has no bound, and no fault in it can show"
+    if not reading.r.any():
+        return "zero on both sides: no factor in it can show"
+    return "zero but for rounding on both sides: no fault in it can show"
 
 
 def smallest_error(reading: Reading, limit: np.ndarray) -> float:

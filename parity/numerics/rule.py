@@ -8,7 +8,14 @@ import numpy as np
 from parity.numerics.comparator import Errors, errors
 from parity.numerics.dtypes import REFERENCE, float_format
 from parity.numerics.instability import SLOPE, amplification, further
-from parity.numerics.reading import FALSE_ALARMS, Reading, confidence_factor, limits, smallest_error
+from parity.numerics.reading import (
+    FALSE_ALARMS,
+    Reading,
+    confidence_factor,
+    limits,
+    powerlessness,
+    smallest_error,
+)
 from parity.numerics.sentences import gap, mismatch, nonfinite
 from parity.numerics.verdict import Finding, Verdict
 
@@ -103,8 +110,9 @@ def _judge_floating(reading: Reading, base: Finding) -> Finding:
             f"{reading.dtype} keeps {_digits_lost(times)} digits less there"
         )
         return replace(base, verdict=Verdict.UNSTABLE, message=message, worse=worse)
-    if base.powerless:
-        return replace(base, message="zero but for rounding on both sides: this tensor has no power to show a fault")
+    without_power = powerlessness(reading, limit64)
+    if without_power:
+        return replace(base, message=without_power)
     return replace(base, message=f"within {max(ratio64, ratio):.2g} of the rounding bound")
 
 

@@ -93,7 +93,7 @@ class Finding:
 
     @property
     def powerless(self) -> bool:
-        """Whether an error as large as the tensor itself would have passed: it is zero but for rounding."""
+        """Whether an error as large as the tensor itself would have passed; the message says why."""
         return self.power >= 1.0
 
 

@@ -59,6 +59,26 @@ def test_a_slope_that_is_not_valid_is_a_fault(jax_function):
     assert report.first.stage == "gradient"
 
 
+def test_a_kink_does_not_hide_a_fault_of_the_working_dtype_beside_it():
+    def jax_function(x):
+        return jnp.abs(x) * (1 + 1e-3 * (x.dtype == jnp.float32) * (x == 2))
+
+    report = parity.check(torch.abs, jax_function, X)
+    gradient = next(f for f in report.findings if f.stage == "gradient")
+    assert gradient.verdict is Verdict.SEMANTIC, "to accept the kink would accept the other difference unseen"
+
+
+def test_indices_that_differ_where_values_tie_are_a_convention_and_others_a_fault():
+    last_of_a_tie = lambda x: x.shape[0] - 1 - jnp.argmax(x[::-1])
+    report = parity.check(lambda x: x.argmax(), last_of_a_tie, TIED)
+    assert report.verdict is Verdict.CONVENTION
+    assert "the values tie there" in report.first.message
+    assert parity.check(lambda x: x.argmax(), last_of_a_tie, TIED, conventions={"output": "the last of a tie"})
+    untied = TIED + np.array([0.0, 1e-9, 0.0, 0.0])
+    assert parity.check(lambda x: x.argmax(), last_of_a_tie, untied, dtypes=("float64",))
+    assert parity.check(lambda x: x.argmax(), jnp.argmin, TIED).verdict is Verdict.SEMANTIC
+
+
 def test_a_nan_at_a_kink_is_a_fault():
     report = parity.check(lambda x: torch.linalg.norm(x), lambda x: jnp.linalg.norm(x), np.zeros(3))
     assert report.verdict is Verdict.SEMANTIC

@@ -33,7 +33,7 @@ def test_a_gradient_that_is_zero_but_for_rounding_is_no_finding_and_is_named():
     told = remarks(
         lambda x, b: torch.softmax(x + b[:, None], -1), lambda x, b: jax.nn.softmax(x + b[:, None], -1), X, bias
     )
-    assert "gradient of 1: zero but for rounding on both sides" in told
+    assert "gradient of 1: zero but for rounding on both sides: no fault in it can show" in told
 
 
 def test_what_has_power_is_told_with_the_smallest_error_found():

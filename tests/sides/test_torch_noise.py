@@ -1,0 +1,109 @@
+"""The noise that measures a sensitivity: it errs where arithmetic does, by its size, and changes nothing else."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from parity.sides.torch_noise import RoundingNoise
+
+H = 2.0**-24
+X = torch.from_numpy(np.random.default_rng(0).normal(size=(6, 6)))
+
+
+def changes(function, *inputs, size=H, members=8):
+    """(f_h - f) / h for each member."""
+    plain = function(*(x.clone() for x in inputs))
+    noisy = []
+    for seed in range(members):
+        with RoundingNoise(size, seed):
+            noisy.append(function(*(x.clone() for x in inputs)))
+    return torch.stack([(y - plain) / size for y in noisy])
+
+
+def rms(tensor):
+    return float(tensor.abs().square().mean().sqrt())
+
+
+def halved_in_place(x):
+    torch._foreach_mul_([x], 0.5)
+    return x
+
+
+def marked(x):
+    sign = x.sign()
+    sign[sign.gt(0)] = 1.2  # Rprop's code, which compares what it has written
+    sign[sign.eq(1.2)] = 3.0
+    return sign * x
+
+
+SMOOTH = {
+    "product": lambda x: x * 2,
+    "a list in place": halved_in_place,
+    "written and compared": marked,
+    "matrix product": lambda x: x @ x,
+    "inverse": torch.linalg.inv,
+    "transform": lambda x: torch.view_as_real(torch.fft.fft(x)),
+    "interpolation": lambda x: F.interpolate(x[None, None], scale_factor=2, mode="bilinear"),
+    "bilinear": lambda x: F.bilinear(x, x, torch.ones(2, 6, 6, dtype=x.dtype)),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_the_response_of_a_smooth_function_does_not_depend_on_the_step(name):
+    large, small = (rms(changes(SMOOTH[name], X, size=h)) for h in (2.0**-20, 2.0**-30))
+    assert 0.9 < large / small < 1.1, "what is in place, or compared, would change by O(1) and not by O(h)"
+
+
+def test_what_moves_values_does_not_err():
+    assert not changes(lambda x: x.T.flip(0).reshape(-1).roll(3).clone().relu(), X).any()
+
+
+def test_a_sum_that_cancels_errs_by_the_size_of_its_terms():
+    x = torch.tensor([[1e6, 1.0, -1e6]], dtype=torch.float64)
+    assert rms(changes(lambda x: x.sum(1), x)) > 1e5
+
+
+def test_two_equal_errors_never_cancel_in_every_member():
+    ones = torch.ones(4096, 1, dtype=torch.float64)
+    moved = changes(lambda x: x * 3 - x * 2, ones)  # signs of one size would cancel in 1 of 256 of them
+    assert float(moved.abs().amax(0).min()) > 0.0
+
+
+def test_many_errors_have_no_mean():
+    moved = changes(lambda x: x * 1.5, torch.ones(200_000, dtype=torch.float64), members=2)
+    assert abs(float(moved.mean())) < 6 * 1.5 / math.sqrt(400_000)
+
+
+def test_a_transform_errs_by_what_it_adds_up_where_its_result_is_zero():
+    real = torch.ones(64, dtype=torch.float64)
+    assert rms(changes(lambda x: torch.fft.fft(x)[1:].abs(), real)) > 1.0
+
+
+def test_both_parts_of_a_complex_result_err():
+    z = torch.full((64,), 1.0 + 0.0j, dtype=torch.complex128)
+    assert rms(changes(lambda z: torch.view_as_real(z * 1.0), z)[..., 1]) > 0.5
+
+
+def test_a_gradient_of_overlapping_windows_errs_by_its_terms():
+    x = torch.zeros(1, 1, 5, 5, dtype=torch.float64)
+
+    def gradient(x):
+        x = x.requires_grad_()
+        signs = torch.ones(1, 1, 9, 9, dtype=x.dtype)
+        signs[..., ::2] = -1
+        return torch.autograd.grad(F.interpolate(x, (9, 9), mode="bilinear", align_corners=True), x, signs)[0]
+
+    with torch.no_grad():
+        moved = changes(torch.enable_grad()(gradient), x)
+    assert float(moved.square().mean(0).sqrt().min()) > 0.1, "its sums of +1 and -1 are near zero, their errors are not"
+
+
+def test_random_draws_are_left_alone():
+    torch.manual_seed(0)
+    with RoundingNoise(H, 0):
+        first = torch.rand(4)
+    torch.manual_seed(0)
+    assert torch.equal(first, torch.rand(4))
