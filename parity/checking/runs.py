@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from parity.checking.recorded import RecordedSide
+from parity.checking.watch import announce
 from parity.numerics import FORMATS
 from parity.numerics.dtypes import REFERENCE
 from parity.sides import MissingFramework, NoFloat64
@@ -45,6 +47,7 @@ def run_side(side: Any, inputs: dict[str, Any], **options: Any) -> Trace:
         NoFloat64: Where the side has no float64 to run at; the caller can do with less.
         MissingFramework: Where it is not installed.
     """
+    announce(f"{side.framework} at {options.get('dtype')}")
     try:
         return side.run(inputs, **options)
     except (MissingFramework, NoFloat64):
@@ -193,6 +196,8 @@ def response(
     Returns:
         (response of each floating tensor, where each other tensor changed), by name.
     """
+    if isinstance(side, RecordedSide):
+        return side.response(names, coarse=size is not None, operations=operations, toward=toward)
     if members == 0:
         return {}, {}
     lacking = side.framework in runs.lacking
@@ -202,6 +207,7 @@ def response(
     flips = {n: np.zeros(base[n].shape, bool) for n in names if n not in squares}
     options: dict[str, Any] = {"device": device, "wrt": runs.wrt, "stage": runs.stage}
     for member in range(members):
+        announce(f"{side.framework}, disturbed")
         try:
             if operations and not lacking:
                 trace = side.disturbed(runs.inputs, h, member, **options)
