@@ -19,7 +19,8 @@ def framework_of(side: Any) -> str:
     """The framework of a function, a model, or an object with a `framework`.
 
     A model is told by its class. A function is told by what it mentions: the modules, functions and arrays among its
-    globals, closures and defaults, and those of the functions that it mentions, as far as they belong to one framework.
+    globals, closures and defaults, and those of the functions that it mentions; where that is nothing, by the
+    frameworks that its file imports.
 
     Args:
         side: What a user hands over as one side.
@@ -39,6 +40,10 @@ def framework_of(side: Any) -> str:
     if told in FRAMEWORKS:
         return str(told)
     found = _mentioned(side, set())
+    if not found and isinstance(side, types.FunctionType):
+        found = set().union(
+            *(_family(m.__name__) for m in side.__globals__.values() if isinstance(m, types.ModuleType))
+        )
     if len(found) == 1:
         return found.pop()
     why = "mentions both frameworks" if found else "mentions neither framework"
@@ -58,9 +63,10 @@ def _mentioned(thing: Any, seen: set[int]) -> set[str]:
         return set().union(*(_mentioned(t, seen) for t in (thing.func, *thing.args, *thing.keywords.values())))
     if isinstance(thing, types.MethodType):
         return _mentioned(thing.__self__, seen) | _mentioned(thing.__func__, seen)
-    own = set().union(
-        *(_family(kind.__module__) for kind in (thing if inspect.isclass(thing) else type(thing)).__mro__)
-    )
+    if isinstance(thing, types.BuiltinFunctionType):
+        return _family(thing.__module__ or type(thing.__self__).__module__)
+    ancestors = (thing if inspect.isclass(thing) else type(thing)).__mro__
+    own = set().union(*(_family(kind.__module__) for kind in ancestors))
     own |= _family(getattr(thing, "__module__", None) or "")
     if own:
         return own
