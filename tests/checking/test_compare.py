@@ -58,12 +58,7 @@ PAIRS = {
     "softmax": (lambda x: F.softmax(x, -1), jax.nn.softmax, (X,), {}),
     "bfloat16": (lambda x: F.softmax(x, -1), jax.nn.softmax, (X,), {"dtypes": ("float32", "bfloat16")}),
     "float64 alone": (lambda x: F.softmax(x, -1), jax.nn.softmax, (X,), {"dtypes": ("float64",)}),
-    "nest": (
-        lambda d: {"b": d["p"] * 2, "a": d["q"]},
-        lambda d: {"b": d["p"] * 2, "a": d["q"]},
-        ({"p": X, "q": W},),
-        {},
-    ),
+    "nest": (swapped, swapped, ({"p": X, "q": W},), {}),
     "indices": (lambda x: x.argmax(-1), lambda x: x.argmax(-1), (X,), {}),
     "a tie": (lambda x: x.argmax(-1), tie_to_the_last, (TIED,), {}),
     "outputs alone": (torch.sin, jnp.sin, (X,), {"gradient": False}),
@@ -97,19 +92,7 @@ def recorded(name):
 
 def told(report):
     """What a check says of every tensor, to the last digit."""
-    kept = (
-        "stage",
-        "torch_path",
-        "jax_path",
-        "verdict",
-        "dtype",
-        "ratio64",
-        "ratio",
-        "rho",
-        "power",
-        "worse",
-        "message",
-    )
+    kept = "stage torch_path jax_path verdict dtype ratio64 ratio rho power worse message".split()
     return [repr(tuple(getattr(f, k) for k in kept)) for f in report.findings]
 
 
@@ -188,9 +171,7 @@ def test_other_inputs_other_sides_and_other_arguments_are_refused_where_they_are
         parity.record(jnp.sin, X, beside=SOFTMAX[1])
     with pytest.raises(ValueError, match="framework is 'numpy', wanted one of torch, jax"):
         parity.record(np.sin, X, framework="numpy")
-    with pytest.raises(
-        TypeError, match="the torch side is a model, Linear, whose weights the other host does not have"
-    ):
+    with pytest.raises(TypeError, match="the torch side is a model, Linear, whose weights the other host"):
         parity.record(torch.nn.Linear(2, 2), X)
     with pytest.raises(SideError, match="the torch side raised in its float64 run: ZeroDivisionError"):
         parity.record(lambda x: torch.sin(x) / (1 // 0), X)
