@@ -65,10 +65,12 @@ def test_the_block_works():
     assert "blocked" in result.stderr
 
 
-@pytest.mark.parametrize("code", ["import parity", "import parity.cli", "import parity.cases", "import parity.report"])
-def test_importing_parity_imports_no_framework(code):
+@pytest.mark.parametrize(
+    "module", ["parity", "parity.cli", "parity.cases", "parity.report", "parity.trace", "parity.pytest_plugin"]
+)
+def test_importing_parity_imports_no_framework(module):
     heavy = {"torch", *JAX_FAMILY, "matplotlib", "sklearn"}
-    result = python(f"{code}\nprint(sorted({heavy!r} & set(sys.modules)))")
+    result = python(f"import {module}\nprint(sorted({heavy!r} & set(sys.modules)))")
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "[]"
 

@@ -10,7 +10,7 @@ from parity.checking.recorded import RecordedSide
 from parity.checking.watch import announce
 from parity.numerics import FORMATS
 from parity.numerics.dtypes import REFERENCE
-from parity.sides import MissingFramework, NoFloat64
+from parity.sides import MissingFramework, NoFloat64, out_of_memory
 from parity.sides.inputs import perturbed, rounded
 from parity.trace import Trace
 
@@ -54,7 +54,7 @@ def run_side(side: Any, inputs: dict[str, Any], **options: Any) -> Trace:
         raise
     except Exception as error:
         raise SideError(
-            f"the {side.framework} side raised in its {options.get('dtype')} run: {_first_line(error)}"
+            f"the {side.framework} side {_verb(error)} in its {options.get('dtype')} run: {_first_line(error)}"
         ) from error
 
 
@@ -216,7 +216,7 @@ def response(
                 trace = side.run(moved, dtype=runs.dtype if lacking else "float64", **options)
         except Exception as error:
             raise SideError(
-                f"the {side.framework} side raised while its sensitivity was measured: {_first_line(error)}"
+                f"the {side.framework} side {_verb(error)} while its sensitivity was measured: {_first_line(error)}"
             ) from error
         for name in names:
             other = trace.tensors.get(name)
@@ -232,6 +232,10 @@ def response(
             else:
                 flips[name] |= (other != base[name]) & (toward is None or other == toward[name])
     return {name: np.sqrt(total / members) for name, total in squares.items()}, flips
+
+
+def _verb(error: BaseException) -> str:
+    return "ran out of memory" if out_of_memory(error) else "raised"
 
 
 def _first_line(error: BaseException) -> str:
