@@ -65,13 +65,21 @@ def test_the_block_works():
     assert "blocked" in result.stderr
 
 
-ROOMS = ("parity", "parity.cli", "parity.cases", "parity.report", "parity.numerics")
+ROOMS = (
+    "parity",
+    "parity.cli",
+    "parity.cases",
+    "parity.report",
+    "parity.numerics",
+    "parity.trace",
+    "parity.pytest_plugin",
+)
 
 
-@pytest.mark.parametrize("code", [f"import {room}" for room in ROOMS])
-def test_importing_parity_imports_no_framework(code):
+@pytest.mark.parametrize("module", ROOMS)
+def test_importing_parity_imports_no_framework(module):
     heavy = {"torch", *JAX_FAMILY, "matplotlib", "sklearn", "numba"}
-    result = python(f"{code}\nprint(sorted({heavy!r} & set(sys.modules)))")
+    result = python(f"import {module}\nprint(sorted({heavy!r} & set(sys.modules)))")
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "[]"
 
