@@ -1,0 +1,1 @@
+"""From torch to JAX and back: weights, optimizers, schedules, runs. A framework is imported by what needs it."""
