@@ -101,7 +101,7 @@ def strong_wolfe(
     bracket, stalled = [previous, point], False
     low = 0 if bracket[0].f <= bracket[1].f else 1
     while tries < max_ls and not abs(bracket[1].t - bracket[0].t) * size < tolerance_change:
-        t, left, right = cubic_minimum(*bracket), min(p.t for p in bracket), max(p.t for p in bracket)
+        t, left, right = cubic_minimum(bracket[0], bracket[1]), min(p.t for p in bracket), max(p.t for p in bracket)
         margin = 0.1 * (right - left)
         near = min(right - t, t - left) < margin
         if near and (stalled or t >= right or t <= left):
