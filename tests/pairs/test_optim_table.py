@@ -1,4 +1,4 @@
-"""Torch's own table of optimizers and configurations: each against torch.optim itself over 50 steps, in both packages."""
+"""Torch's own table of optimizers and configurations: each against torch.optim itself, over 50 steps, on both sides."""
 
 import json
 import subprocess
