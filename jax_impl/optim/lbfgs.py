@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
@@ -153,14 +154,10 @@ class LBFGS:
                 ro=(*s.ro, 1.0 / ys)[first:],
                 H_diag=ys / _dot(y, y),
             )
-        q, al = -g, []
-        for y, step, ro in zip(s.old_dirs[::-1], s.old_stps[::-1], s.ro[::-1], strict=True):
-            al.append(_dot(step, q) * ro)
-            q = q - al[-1] * y
-        q = q * s.H_diag
-        for y, step, ro, a in zip(s.old_dirs, s.old_stps, s.ro, al[::-1], strict=True):
-            q = q + (a - _dot(y, q) * ro) * step
-        return s._replace(d=q)
+        # as many pairs as there can be, the missing ones zeros, which change nothing: compiled once for all steps
+        missing, none = self.history_size - len(s.ro), jnp.zeros_like(g)
+        ro = np.array((0.0,) * missing + s.ro, g.dtype)
+        return s._replace(d=_two_loops(g, (none,) * missing + s.old_dirs, (none,) * missing + s.old_stps, ro, s.H_diag))
 
     def _flat(self, nest: dict[str, Any]) -> Float[Array, " n"]:
         """The arrays of all parameters in one vector, in the parameters' order."""
@@ -179,8 +176,31 @@ class LBFGS:
         return nest
 
 
+@jax.jit
+def _two_loops(
+    g: Float[Array, " n"], old_dirs: tuple[Any, ...], old_stps: tuple[Any, ...], ro: Float[Array, " m"], H_diag: float
+) -> Float[Array, " n"]:
+    pairs = (jnp.stack(old_dirs), jnp.stack(old_stps), ro)  # (m, n), (m, n), (m,)
+
+    def down(q: Array, pair: Any) -> tuple[Array, Array]:
+        y, step, ro = pair
+        a = _product(step, q) * ro
+        return q - a * y, a
+
+    def up(q: Array, pair: Any) -> tuple[Array, None]:
+        (y, step, ro), a = pair
+        return q + (a - _product(y, q) * ro) * step, None
+
+    q, al = jax.lax.scan(down, -g, pairs, reverse=True)
+    return jax.lax.scan(up, q * H_diag, (pairs, al))[0]
+
+
+def _product(x: Float[Array, " n"], y: Float[Array, " n"]) -> Float[Array, ""]:
+    return jnp.dot(x, y, precision=jax.lax.Precision.HIGHEST)
+
+
 def _dot(x: Float[Array, " n"], y: Float[Array, " n"]) -> float:
-    return float(jnp.dot(x, y, precision=jax.lax.Precision.HIGHEST))
+    return float(_product(x, y))
 
 
 def _largest(x: Float[Array, " n"]) -> float:
