@@ -16,6 +16,7 @@ CONCEPTS = (
     "losses",
     "nn",
     "sgd",
+    "optim",
     "spiral",
     "network",
     "classifier",
