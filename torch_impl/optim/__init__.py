@@ -1,0 +1,26 @@
+"""The optimizers of torch.optim: one update rule a file, lifted to whole models in lift.py.
+
+Each function has the name, the arguments and the defaults of torch's class, without the params and without the flags
+that choose between torch's kernels (foreach, capturable, differentiable, fused), which change no formula.
+
+References:
+    PyTorch, torch.optim.
+"""
+
+from torch_impl.optim.adam import Adam, AdamW
+from torch_impl.optim.arguments import at_least, within_unit
+from torch_impl.optim.lift import Optimizer, bias_correction, decayed, lift, shrinkage
+from torch_impl.optim.sgd import SGD
+
+__all__ = [
+    "Optimizer",
+    "lift",
+    "decayed",
+    "shrinkage",
+    "bias_correction",
+    "at_least",
+    "within_unit",
+    "SGD",
+    "Adam",
+    "AdamW",
+]
