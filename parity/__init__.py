@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from parity.checking import assert_parity as assert_parity
     from parity.checking import check as check
     from parity.checking import check_seeds as check_seeds
+    from parity.convert import optim as optim
     from parity.numerics import Finding as Finding
     from parity.numerics import Verdict as Verdict
     from parity.report import Report as Report
@@ -27,6 +28,7 @@ _HOMES = {
     "assert_parity": "parity.checking",
     "check": "parity.checking",
     "check_seeds": "parity.checking",
+    "optim": "parity.convert",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -23,7 +23,8 @@ def print_grid(
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    console.print(Text(title, style="bold"))  # a title of the table's own would be broken at the table's width
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column(columns[0])
     for name in columns[1:]:
         grid.add_column(name, justify="right")

@@ -25,6 +25,7 @@ class OptimizerRecord:
         kind: The class of torch.optim, such as "AdamW".
         names: Of the parameters, in the order of their numbers: torch's, or "0", "1", ... where it has none.
         shapes: Of the parameters, likewise.
+        dtypes: Of the parameters, likewise.
         hyperparameters: The names of those that the class has; a group may hold more, which the class does not read.
         groups: torch's param_groups, "params" being numbers.
         state: torch's state: slots by the parameter's number.
@@ -33,6 +34,7 @@ class OptimizerRecord:
     kind: str
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[str, ...]
     hyperparameters: tuple[str, ...]
     groups: tuple[Mapping[str, Any], ...]
     state: Mapping[int, Mapping[str, Any]]
@@ -50,7 +52,7 @@ class ScheduleRecord:
     Attributes:
         kind: The class of torch.optim.lr_scheduler.
         start: Its state_dict where the table begins; for ReduceLROnPlateau, which has no table, as it now stands.
-        table: Of each param group: the values of every hyperparameter that moves, from the start on, one a row, float64.
+        table: Of each param group: the values of every hyperparameter that moves, from the start on, by row.
         position: Scheduler steps taken since the start.
         every: Optimizer steps to one of the scheduler.
         since: Optimizer steps since the scheduler's last.
@@ -216,6 +218,6 @@ def _check_table(schedule: ScheduleRecord, groups: int, path: str | Path) -> Non
     rows = {column.shape[0] for group in schedule.table for column in group.values()}
     if len(schedule.table) != groups or len(rows) > 1:
         raise FileError(
-            f"optim: {path} has {groups} param groups and a schedule of {len(schedule.table)} with {sorted(rows)} rows; "
-            "wanted as many groups, and one number of rows. Save it again"
+            f"optim: {path} has {groups} param groups and a schedule of {len(schedule.table)} with {sorted(rows)} "
+            "rows; wanted as many groups, and one number of rows. Save it again"
         )

@@ -33,12 +33,14 @@ def load_slots(kind: str, template: Any, slots: Mapping[str, Mapping[str, Any]])
         mine = {field for field, column in columns.items() if column[name] is not None}
         if set(have) != mine - OWN.get(kind, set()):
             raise ValueError(
-                f"optim: torch's state of {name} has the slots {sorted(have)}, {kind} here has {sorted(mine)}; it is the "
-                "state of another optimizer, or of one with other options (amsgrad, centered, momentum)"
+                f"optim: torch's state of {name} has the slots {sorted(have)}, {kind} here has {sorted(mine)}; it is "
+                "the state of another optimizer, or of one with other options (amsgrad, centered, momentum)"
             )
         for slot in mine:
             place, old = f"{slot} of {name}", columns[slot][name]
-            columns[slot][name] = _count(have.get(slot, 1), old, place) if slot == STEP else _same(have[slot], old, place)
+            columns[slot][name] = (
+                _count(have.get(slot, 1), old, place) if slot == STEP else _same(have[slot], old, place)
+            )
     return type(template)(*(columns.get(field) for field in template._fields))
 
 

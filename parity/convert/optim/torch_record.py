@@ -32,7 +32,7 @@ def of_torch(tensor: torch.Tensor, place: str) -> Tensor:
     dtype = str(tensor.dtype).removeprefix("torch.")
     if dtype not in CODES or tensor.layout != torch.strided:
         raise ValueError(
-            f"optim: {place} is a {tensor.layout} tensor of {dtype}; what goes over is dense and one of {', '.join(CODES)}"
+            f"optim: {place} is a {tensor.layout} tensor of {dtype}; dense ones of {', '.join(CODES)} go over"
         )
     host = tensor.detach().cpu().contiguous()
     return Tensor(dtype, np.array((host.view(torch.uint16) if dtype == "bfloat16" else host).numpy()))
@@ -105,6 +105,7 @@ def describe(optimizer: torch.optim.Optimizer, model: torch.nn.Module | None = N
         kind,
         names,
         tuple(tuple(parameter.shape) for parameter in parameters),
+        tuple(str(parameter.dtype).removeprefix("torch.") for parameter in parameters),
         tuple(optimizer.defaults),
         tuple(plain_of_torch(group, f"param_groups/{i}") for i, group in enumerate(whole["param_groups"])),
         {number: plain_of_torch(slots, f"state/{names[number]}") for number, slots in whole["state"].items() if slots},
@@ -119,6 +120,32 @@ def state_dict(record: OptimizerRecord) -> dict[str, Any]:
     }
 
 
+def model_tensors(model: torch.nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The model's state_dict, each tensor once, and the further names of those that have several.
+
+    Args:
+        model: Any model whose state is of tensors.
+
+    Returns:
+        Tensors by name, under the name that named_parameters gives; and the other names, each to that one.
+
+    Raises:
+        ValueError: For a dtype or layout that does not go over, or state that is no tensor.
+    """
+    tensors: dict[str, Tensor] = {}
+    ties: dict[str, str] = {}
+    first: dict[int, str] = {}
+    for name, value in model.state_dict(keep_vars=True).items():
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(f"optim: {name} of the model's state is a {type(value).__name__}; only tensors go over")
+        if id(value) in first:
+            ties[name] = first[id(value)]
+        else:
+            first[id(value)] = name
+            tensors[name] = of_torch(value, name)
+    return tensors, ties
+
+
 def _names(
     optimizer: torch.optim.Optimizer, parameters: list[torch.Tensor], model: torch.nn.Module | None
 ) -> tuple[str, ...]:
@@ -129,7 +156,7 @@ def _names(
     strangers = [tuple(p.shape) for p in parameters if id(p) not in by_identity]
     if strangers:
         raise ValueError(
-            f"optim: the optimizer holds {len(strangers)} parameters that the model {type(model).__name__} has not, of the "
-            f"shapes {strangers[:5]}; give the model that holds all of them"
+            f"optim: the optimizer holds {len(strangers)} parameters, of the shapes {strangers[:5]}, that the model "
+            f"{type(model).__name__} has not; give the model that holds all of them"
         )
     return tuple(by_identity[id(parameter)] for parameter in parameters)

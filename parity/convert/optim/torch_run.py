@@ -1,16 +1,14 @@
-"""A run of torch saved as a record, and a record loaded into a run of torch: model, optimizer and scheduler in place."""
+"""A run of torch saved to a file, and a file loaded into one: model, optimizer and scheduler in place."""
 
-import warnings
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from parity.convert.optim.record import OptimizerRecord, ScheduleRecord, TrainingRecord
+from parity.convert.optim.record import OptimizerRecord, TrainingRecord
 from parity.convert.optim.tensors import FileError, Tensor
-from parity.convert.optim.torch_record import describe, of_torch, plain_to_torch, state_dict, to_torch
+from parity.convert.optim.torch_record import describe, model_tensors, state_dict, to_torch
 from parity.convert.optim.torch_schedule import describe_schedule, replay
 
 
@@ -46,32 +44,6 @@ def save_torch(
     TrainingRecord(tensors, ties, described, schedule, step, {"torch": torch.__version__}).save(path)
 
 
-def model_tensors(model: torch.nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The model's state_dict, each tensor once, and the further names of those that have several.
-
-    Args:
-        model: Any model whose state is of tensors.
-
-    Returns:
-        Tensors by name, under the name that named_parameters gives; and the other names, each to that one.
-
-    Raises:
-        ValueError: For a dtype or layout that does not go over, or state that is no tensor.
-    """
-    tensors: dict[str, Tensor] = {}
-    ties: dict[str, str] = {}
-    first: dict[int, str] = {}
-    for name, value in model.state_dict(keep_vars=True).items():
-        if not isinstance(value, torch.Tensor):
-            raise ValueError(f"optim: {name} of the model's state is a {type(value).__name__}; only tensors go over")
-        if id(value) in first:
-            ties[name] = first[id(value)]
-        else:
-            first[id(value)] = name
-            tensors[name] = of_torch(value, name)
-    return tensors, ties
-
-
 def load_torch(
     path: str | Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, scheduler: Any = None
 ) -> int:
@@ -81,8 +53,8 @@ def load_torch(
         path: The file.
         model: Of the names and shapes that the file holds.
         optimizer: Of the file's class, over the same parameters in the same groups. Gets hyperparameters and state.
-        scheduler: Of the file's class, over this optimizer; a file with a schedule wants one. It is stepped to where the
-            run stands.
+        scheduler: Of the file's class, over this optimizer; a file with a schedule wants one. It is stepped to where
+            the run stands.
 
     Returns:
         The optimizer steps so far.
@@ -170,8 +142,8 @@ def differing(got: Iterable[str], wanted: Iterable[str], there: str, here: str) 
     missing, unexpected = sorted(set(wanted) - set(got)), sorted(set(got) - set(wanted))
     if missing or unexpected:
         raise FileError(
-            f"optim: {there} lacks {missing[:8] or 'nothing'}, and has {unexpected[:8] or 'nothing'} that {here} has not"
-            f" ({len(missing)} missing, {len(unexpected)} unexpected); build the model that the file was saved from"
+            f"optim: {there} lacks {missing[:8] or 'nothing'}, and has {unexpected[:8] or 'nothing'} that {here} has "
+            f"not ({len(missing)} missing, {len(unexpected)} unexpected); build the model that the file was saved from"
         )
 
 

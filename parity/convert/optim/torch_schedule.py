@@ -1,4 +1,4 @@
-"""torch's schedulers as records: where they stand and what they will do, and a live one stepped to where a run stands."""
+"""torch's schedulers as records: where they stand, what they will do; and a live one stepped to where a run stands."""
 
 import warnings
 from typing import Any
@@ -10,6 +10,12 @@ from parity.convert.optim.tensors import FileError
 from parity.convert.optim.torch_record import plain_of_torch, plain_to_torch
 
 PLATEAU = "ReduceLROnPlateau"
+
+
+def describe_schedule(
+    scheduler: Any, optimizer: torch.optim.Optimizer, steps: int | None, every: int = 1
+) -> ScheduleRecord:
+    raise NotImplementedError
 
 
 def replay(record: ScheduleRecord, scheduler: Any, optimizer: torch.optim.Optimizer) -> None:
@@ -42,7 +48,6 @@ def replay(record: ScheduleRecord, scheduler: Any, optimizer: torch.optim.Optimi
             got = plain_of_torch(group[name], name)
             if got != wanted:
                 raise FileError(
-                    f"optim: the scheduler {record.kind}, {record.position} steps from the file's, gives the param group "
-                    f"{i} {name} = {got}, where the run had {wanted}; build it with the arguments (its functions too) "
-                    "that the run had"
+                    f"optim: the {record.kind} here, {record.position} steps from the file's start, gives the param "
+                    f"group {i} {name} = {got}, where the run had {wanted}; build it with the run's arguments and functions"
                 )

@@ -2,10 +2,9 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -24,6 +23,19 @@ FIXED = {"AdamW": {"decoupled_weight_decay": True}}
 """Hyperparameters that a class has and no one may set."""
 
 Arrays = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What the torch model's state_dict holds, beside what the optimizer trains too.
+
+    Attributes:
+        shapes: By name, each tensor once.
+        ties: Further names of them.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    ties: Mapping[str, str] = field(default_factory=dict)
 
 
 class TranslatedState(NamedTuple):
@@ -52,16 +64,22 @@ class Translated(optax.GradientTransformationExtraArgs):
         record: The optimizer as it was translated.
         schedule: The scheduler, likewise; None where there is none. Past its table's end the updates are NaN.
         places: Where each parameter lies in the flax tree; None where the params are in torch's names.
+        whole: What the torch model holds in all.
         notes: What is not exact in JAX, and by how much; empty where all is.
     """
 
     record: OptimizerRecord
     schedule: ScheduleRecord | None
     places: Places | None
+    whole: Whole
     notes: tuple[str, ...]
 
     def __new__(
-        cls, record: OptimizerRecord, schedule: ScheduleRecord | None = None, places: Places | None = None
+        cls,
+        record: OptimizerRecord,
+        schedule: ScheduleRecord | None = None,
+        places: Places | None = None,
+        whole: Whole | None = None,
     ) -> "Translated":
         """Build the transformation of a record.
 
@@ -79,6 +97,7 @@ class Translated(optax.GradientTransformationExtraArgs):
 
         self: Translated = super().__new__(cls, init, update)
         self.record, self.schedule, self.places, self.notes = record, schedule, places, notes_of(record)
+        self.whole = whole or Whole(dict(zip(record.names, record.shapes, strict=True)))
         self._rules, self._mover = rules, mover
         self._members = [tuple(record.names[number] for number in group["params"]) for group in record.groups]
         return self
@@ -141,8 +160,8 @@ class Translated(optax.GradientTransformationExtraArgs):
             # A state that goes on must be of the parameters; one that begins is made for whatever dtype they have.
             if tuple(got.shape) != shape or (self.record.state and got.dtype.name != dtype):
                 raise ValueError(
-                    f"optim: torch's {name} is {dtype} {shape}, the params hold {got.dtype.name} {tuple(got.shape)}; give "
-                    "the parameters that the optimizer was translated with"
+                    f"optim: torch's {name} is {dtype} {shape}, the params hold {got.dtype.name} {tuple(got.shape)}; "
+                    "give the parameters that the optimizer was translated with"
                 )
         return self._loaded(self.record, mine, 0)
 
@@ -169,7 +188,7 @@ class Translated(optax.GradientTransformationExtraArgs):
     ) -> tuple[Any, TranslatedState]:
         if params is None:
             raise ValueError("optim: update() needs the params; give update(gradients, state, params)")
-        given, mine = self._torch_side(gradients, "gradients"), self._torch_side(params, "params")
+        given, mine = self._torch_side(gradients, "gradients", True), self._torch_side(params, "params")
         updates: Arrays = {}
         groups, stepped = [], []
         for i, (rule, members) in enumerate(zip(self._rules, self._members, strict=True)):
@@ -184,10 +203,10 @@ class Translated(optax.GradientTransformationExtraArgs):
         back = updates if self.places is None else self.places.to_jax(updates, params)
         return back, TranslatedState(tuple(groups), tuple(stepped), schedule)
 
-    def _torch_side(self, tree: Any, what: str) -> Arrays:
+    def _torch_side(self, tree: Any, what: str, gradients: bool = False) -> Arrays:
         """The arrays of the optimizer's parameters by torch's names, in torch's layout; None where there is none."""
         if self.places is not None:
-            return self.places.to_torch(tree, what)
+            return self.places.to_torch(tree, what, gradients=gradients)
         names = self.record.names
         if not isinstance(tree, Mapping) or set(tree) != set(names):
             have = sorted(tree) if isinstance(tree, Mapping) else type(tree).__name__
@@ -205,7 +224,9 @@ class Translated(optax.GradientTransformationExtraArgs):
     def _same_groups(self, groups: tuple[Mapping[str, Any], ...], position: int) -> None:
         sizes, wanted = ([len(group["params"]) for group in g] for g in (groups, self.record.groups))
         if sizes != wanted:
-            raise ValueError(f"optim: the state_dict has param groups of {sizes} parameters, this optimizer of {wanted}")
+            raise ValueError(
+                f"optim: the state_dict has param groups of {sizes} parameters, this optimizer of {wanted}"
+            )
         for i, (group, mine) in enumerate(zip(groups, self.record.groups, strict=True)):
             expected = {**mine, **self._mover.torch_values(i, self._mover.init(position))}
             for name in ("param_names", *self.record.hyperparameters):
@@ -213,8 +234,8 @@ class Translated(optax.GradientTransformationExtraArgs):
                     continue
                 if group.get(name) != expected.get(name):
                     raise ValueError(
-                        f"optim: the state_dict has {name} = {group.get(name)!r} in the param group {i}, this optimizer "
-                        f"{expected.get(name)!r}; load it into the torch optimizer, then translate that"
+                        f"optim: the state_dict has {name} = {group.get(name)!r} in the param group {i}, this "
+                        f"optimizer {expected.get(name)!r}; load it into the torch optimizer, then translate that"
                     )
 
 
@@ -223,7 +244,9 @@ def _counts(state: Any) -> bool:
 
 
 def _short(names: Any) -> str:
-    return names if isinstance(names, str) else ", ".join(names[:8]) + (f" and {len(names) - 8} more" * (len(names) > 8))
+    return (
+        names if isinstance(names, str) else ", ".join(names[:8]) + (f" and {len(names) - 8} more" * (len(names) > 8))
+    )
 
 
 def _rule(record: OptimizerRecord, number: int) -> Any:
@@ -236,8 +259,8 @@ def _rule(record: OptimizerRecord, number: int) -> Any:
     strange += [f"{name} = {group[name]!r}" for name, value in fixed.items() if group.get(name, value) != value]
     if strange:
         raise ValueError(
-            f"optim: torch's {record.kind} has {', '.join(strange)}, which jax_impl.optim.{record.kind} does not know, so "
-            "its step cannot be told; this version of torch is newer than the translation"
+            f"optim: torch's {record.kind} has {', '.join(strange)}, which jax_impl.optim.{record.kind} does not know, "
+            "so its step cannot be told; this version of torch is newer than the translation"
         )
     return factory(**{name: number_of(group[name]) for name in record.hyperparameters if name in known})
 
