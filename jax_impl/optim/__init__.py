@@ -7,9 +7,17 @@ References:
     PyTorch, torch.optim.
 """
 
+from jax_impl.optim.adadelta import Adadelta
+from jax_impl.optim.adagrad import Adagrad
 from jax_impl.optim.adam import Adam, AdamW
+from jax_impl.optim.adamax import Adamax
 from jax_impl.optim.arguments import at_least, within_unit
+from jax_impl.optim.asgd import ASGD
 from jax_impl.optim.lift import Optimizer, bias_correction, decayed, lift, shrinkage
+from jax_impl.optim.nadam import NAdam
+from jax_impl.optim.radam import RAdam
+from jax_impl.optim.rmsprop import RMSprop
+from jax_impl.optim.rprop import Rprop
 from jax_impl.optim.sgd import SGD
 
 __all__ = [
@@ -23,4 +31,12 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
+    "Adagrad",
+    "Adadelta",
+    "ASGD",
+    "Rprop",
 ]

@@ -7,9 +7,17 @@ References:
     PyTorch, torch.optim.
 """
 
+from torch_impl.optim.adadelta import Adadelta
+from torch_impl.optim.adagrad import Adagrad
 from torch_impl.optim.adam import Adam, AdamW
+from torch_impl.optim.adamax import Adamax
 from torch_impl.optim.arguments import at_least, within_unit
+from torch_impl.optim.asgd import ASGD
 from torch_impl.optim.lift import Optimizer, bias_correction, decayed, lift, shrinkage
+from torch_impl.optim.nadam import NAdam
+from torch_impl.optim.radam import RAdam
+from torch_impl.optim.rmsprop import RMSprop
+from torch_impl.optim.rprop import Rprop
 from torch_impl.optim.sgd import SGD
 
 __all__ = [
@@ -23,4 +31,12 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+    "RMSprop",
+    "Adagrad",
+    "Adadelta",
+    "ASGD",
+    "Rprop",
 ]
