@@ -13,8 +13,9 @@ from parity.convert.optim.plain import decode, encode
 from parity.convert.optim.tensors import FileError, Tensor, from_bytes, read_bytes, to_bytes
 from parity.files import write_atomically
 
+PLATEAU = "ReduceLROnPlateau"  # the scheduler that follows a metric, not the count
 ENTRY = "parity.training"  # of the file's metadata
-FORMAT = 1  # a reader refuses what it does not know
+FORMAT = 1  # of the file; a reader refuses what it does not know
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ class ScheduleRecord:
 
     Attributes:
         kind: The class of torch.optim.lr_scheduler.
-        start: Its state_dict where the table begins; for ReduceLROnPlateau, which has no table, as it now stands.
-        table: Of each param group: the values of every hyperparameter that moves, from the start on, by row.
-        position: Scheduler steps taken since the start.
+        start: Its state_dict where the table begins; that of ReduceLROnPlateau where the run stands.
+        table: Of each param group: the values of every hyperparameter that moves, by row. A row is a step of the
+            scheduler; of ReduceLROnPlateau, a fall of the rate.
+        position: The row at which the run stands.
         every: Optimizer steps to one of the scheduler.
         since: Optimizer steps since the scheduler's last.
     """

@@ -61,6 +61,14 @@ class Tensor:
         raise TypeError("a Tensor can change; it has no hash")
 
 
+def number_of(value: Any) -> Any:
+    """A hyperparameter as plain numbers: torch takes tensors of one element too."""
+    if isinstance(value, Tensor):
+        wide = value.bits.astype(np.uint32) << 16 if value.dtype == "bfloat16" else value.bits
+        return float((wide.view(np.float32) if value.dtype == "bfloat16" else wide).reshape(()))
+    return tuple(map(number_of, value)) if isinstance(value, tuple | list) else value
+
+
 def storage(dtype: str) -> np.dtype:
     """NumPy's dtype for the bits of a dtype, little endian as safetensors has them.
 

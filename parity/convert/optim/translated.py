@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 import jax_impl.optim
@@ -15,7 +14,7 @@ from parity.convert.optim.places import Places
 from parity.convert.optim.record import OptimizerRecord, ScheduleRecord
 from parity.convert.optim.schedule import Mover
 from parity.convert.optim.slots import STEP, load_slots, unload_slots
-from parity.convert.optim.tensors import Tensor
+from parity.convert.optim.tensors import number_of
 
 FLAGS = ("foreach", "fused", "capturable", "differentiable")
 """Hyperparameters that choose how torch computes a step, not which."""
@@ -263,11 +262,3 @@ def _rule(record: OptimizerRecord, number: int) -> Any:
             "so its step cannot be told; this version of torch is newer than the translation"
         )
     return factory(**{name: number_of(group[name]) for name in record.hyperparameters if name in known})
-
-
-def number_of(value: Any) -> Any:
-    """A hyperparameter as plain numbers: torch takes tensors of one element too."""
-    if isinstance(value, Tensor):
-        wide = value.bits.astype(np.uint32) << 16 if value.dtype == "bfloat16" else value.bits
-        return float((wide.view(np.float32) if value.dtype == "bfloat16" else wide).reshape(()))
-    return tuple(map(number_of, value)) if isinstance(value, tuple | list) else value
