@@ -8,17 +8,20 @@ References:
 """
 
 from jax_impl.optim.adadelta import Adadelta
+from jax_impl.optim.adafactor import Adafactor
 from jax_impl.optim.adagrad import Adagrad
 from jax_impl.optim.adam import Adam, AdamW
 from jax_impl.optim.adamax import Adamax
 from jax_impl.optim.arguments import at_least, within_unit
 from jax_impl.optim.asgd import ASGD
 from jax_impl.optim.lift import Optimizer, bias_correction, decayed, lift, shrinkage
+from jax_impl.optim.muon import Muon, orthogonalized
 from jax_impl.optim.nadam import NAdam
 from jax_impl.optim.radam import RAdam
 from jax_impl.optim.rmsprop import RMSprop
 from jax_impl.optim.rprop import Rprop
 from jax_impl.optim.sgd import SGD
+from jax_impl.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "Optimizer",
@@ -39,4 +42,8 @@ __all__ = [
     "Adadelta",
     "ASGD",
     "Rprop",
+    "Adafactor",
+    "Muon",
+    "orthogonalized",
+    "SparseAdam",
 ]

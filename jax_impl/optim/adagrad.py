@@ -62,7 +62,7 @@ def Adagrad(
     def start(p: Float[Array, "..."]) -> AdagradSlots:
         return AdagradSlots(jnp.zeros((), jnp.float32), jnp.full_like(p, initial_accumulator_value))
 
-    moving = {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps}
+    moving: dict[str, Any] = {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps}
     return lift("Adagrad", AdagradSlots, start, _adagrad, maximize=maximize, **moving)
 
 

@@ -121,7 +121,7 @@ def _make(
         return AdamSlots(jnp.zeros((), jnp.float32), m, v, top)
 
     rule = partial(_adam, decoupled=decoupled)
-    moving = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+    moving: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
     return lift(name, AdamSlots, start, rule, maximize=maximize, **moving)
 
 

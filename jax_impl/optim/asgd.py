@@ -63,7 +63,7 @@ def ASGD(
         one = jnp.ones((), jnp.float32)
         return ASGDSlots(jnp.zeros_like(one), jnp.asarray(lr, jnp.float32), one, jnp.zeros_like(p))
 
-    moving = {"lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay}
+    moving: dict[str, Any] = {"lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay}
     return lift("ASGD", ASGDSlots, start, _asgd, maximize=maximize, **moving)
 
 

@@ -44,6 +44,7 @@ def lift(
     rule: Callable[..., tuple[Any, Any]],
     *,
     maximize: bool = False,
+    real: bool = False,
     **hyperparameters: Any,
 ) -> Optimizer:
     """Make an optimizer of the rule of a single parameter.
@@ -56,6 +57,7 @@ def lift(
         rule: rule(gradient, parameter, slots, **hyperparameters) -> (update, slots), all of one floating dtype; scalar
             slots as they are kept.
         maximize: climb rather than descend, by the negated gradient.
+        real: refuse complex parameters, as torch's optimizer does.
         **hyperparameters: numbers, or tuples of numbers, which update() may be given anew at each step.
 
     Returns:
@@ -64,7 +66,7 @@ def lift(
 
     Raises:
         TypeError: by update(), for a keyword that is no hyperparameter of this optimizer.
-        ValueError: by update(), where the params are not given.
+        ValueError: by update(), where the params are not given; by init(), for a complex parameter where real.
 
     Examples:
         >>> from collections import namedtuple
@@ -81,6 +83,8 @@ def lift(
         leaves, tree = jax.tree.flatten(params)
         rows = []
         for leaf in map(jnp.asarray, leaves):
+            if real and jnp.iscomplexobj(leaf):
+                raise ValueError(f"{optimizer}: a parameter is {leaf.dtype}, wanted a real one, as torch wants it")
             row = start(_real(leaf))
             rows.append([None if slot is None else _like(slot, leaf, slot.dtype) for slot in row])
         return _columns(slots, rows, tree)

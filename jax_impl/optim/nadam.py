@@ -69,7 +69,13 @@ def NAdam(
         return NAdamSlots(jnp.zeros_like(one), one, jnp.zeros_like(p), jnp.zeros_like(p))
 
     rule = partial(_nadam, decoupled=decoupled_weight_decay)
-    moving = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay}
+    moving: dict[str, Any] = {
+        "lr": lr,
+        "betas": betas,
+        "eps": eps,
+        "weight_decay": weight_decay,
+        "momentum_decay": momentum_decay,
+    }
     return lift("NAdam", NAdamSlots, start, rule, maximize=maximize, **moving)
 
 

@@ -67,7 +67,7 @@ def RAdam(
         return RAdamSlots(jnp.zeros((), jnp.float32), jnp.zeros_like(p), jnp.zeros_like(p))
 
     rule = partial(_radam, decoupled=decoupled_weight_decay)
-    moving = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+    moving: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
     return lift("RAdam", RAdamSlots, start, rule, maximize=maximize, **moving)
 
 

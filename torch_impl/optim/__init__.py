@@ -8,17 +8,20 @@ References:
 """
 
 from torch_impl.optim.adadelta import Adadelta
+from torch_impl.optim.adafactor import Adafactor
 from torch_impl.optim.adagrad import Adagrad
 from torch_impl.optim.adam import Adam, AdamW
 from torch_impl.optim.adamax import Adamax
 from torch_impl.optim.arguments import at_least, within_unit
 from torch_impl.optim.asgd import ASGD
 from torch_impl.optim.lift import Optimizer, bias_correction, decayed, lift, shrinkage
+from torch_impl.optim.muon import Muon, orthogonalized
 from torch_impl.optim.nadam import NAdam
 from torch_impl.optim.radam import RAdam
 from torch_impl.optim.rmsprop import RMSprop
 from torch_impl.optim.rprop import Rprop
 from torch_impl.optim.sgd import SGD
+from torch_impl.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "Optimizer",
@@ -39,4 +42,8 @@ __all__ = [
     "Adadelta",
     "ASGD",
     "Rprop",
+    "Adafactor",
+    "Muon",
+    "orthogonalized",
+    "SparseAdam",
 ]

@@ -57,7 +57,7 @@ def Adadelta(
     def start(p: Float[Tensor, "..."]) -> AdadeltaSlots:
         return AdadeltaSlots(torch.zeros(()), torch.zeros_like(p), torch.zeros_like(p))
 
-    moving = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay}
+    moving: dict[str, Any] = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay}
     return lift("Adadelta", AdadeltaSlots, start, _adadelta, maximize=maximize, **moving)
 
 

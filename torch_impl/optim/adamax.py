@@ -59,7 +59,7 @@ def Adamax(
     def start(p: Float[Tensor, "..."]) -> AdamaxSlots:
         return AdamaxSlots(torch.zeros(()), torch.zeros_like(p), torch.zeros_like(p))
 
-    moving = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+    moving: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
     return lift("Adamax", AdamaxSlots, start, _adamax, maximize=maximize, **moving)
 
 

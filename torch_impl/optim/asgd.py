@@ -62,7 +62,7 @@ def ASGD(
     def start(p: Float[Tensor, "..."]) -> ASGDSlots:
         return ASGDSlots(torch.zeros(()), torch.tensor(float(lr)), torch.ones(()), torch.zeros_like(p))
 
-    moving = {"lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay}
+    moving: dict[str, Any] = {"lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay}
     return lift("ASGD", ASGDSlots, start, _asgd, maximize=maximize, **moving)
 
 

@@ -43,6 +43,7 @@ def lift(
     rule: Callable[..., tuple[Any, Any]],
     *,
     maximize: bool = False,
+    real: bool = False,
     **hyperparameters: Any,
 ) -> Optimizer:
     """Make an optimizer of the rule of a single parameter.
@@ -55,6 +56,7 @@ def lift(
         rule: rule(gradient, parameter, slots, **hyperparameters) -> (update, slots), all of one floating dtype; scalar
             slots as they are kept.
         maximize: climb rather than descend, by the negated gradient.
+        real: refuse complex parameters, as torch's optimizer does.
         **hyperparameters: numbers, or tuples of numbers, which update() may be given anew at each step.
 
     Returns:
@@ -63,7 +65,7 @@ def lift(
 
     Raises:
         TypeError: by update(), for a keyword that is no hyperparameter of this optimizer.
-        ValueError: by update(), where the params are not given.
+        ValueError: by update(), where the params are not given; by init(), for a complex parameter where real.
 
     Examples:
         >>> from collections import namedtuple
@@ -79,6 +81,8 @@ def lift(
     def init(params: dict[str, Tensor]) -> Any:
         rows = {}
         for name, p in params.items():
+            if real and p.is_complex():
+                raise ValueError(f"{optimizer}: {name} is {p.dtype}, wanted a real one, as torch wants it")
             row = start(_real(p.detach()))
             rows[name] = [None if slot is None else _like(slot, p) for slot in row]
         return _columns(slots, rows)

@@ -66,7 +66,7 @@ def RAdam(
         return RAdamSlots(torch.zeros(()), torch.zeros_like(p), torch.zeros_like(p))
 
     rule = partial(_radam, decoupled=decoupled_weight_decay)
-    moving = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+    moving: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
     return lift("RAdam", RAdamSlots, start, rule, maximize=maximize, **moving)
 
 

@@ -64,7 +64,7 @@ def RMSprop(
         Sequences With Recurrent Neural Networks" (2013), for the centered version.
     """
     at_least("RMSprop", 0.0, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)
-    moving = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
+    moving: dict[str, Any] = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
     if momentum:
         moving["momentum"] = momentum
 

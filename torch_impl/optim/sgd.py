@@ -64,7 +64,7 @@ def SGD(
             f"SGD: nesterov needs momentum and no dampening, got momentum {momentum} and dampening {dampening}; give "
             "momentum=0.9, or drop nesterov"
         )
-    moving = {"lr": lr, "weight_decay": weight_decay}
+    moving: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay}
     if momentum:
         moving["momentum"] = momentum
         if dampening:
