@@ -45,6 +45,14 @@ class Benchmark(StrEnum):
     """What `bench` can measure."""
 
     COMPARATOR = "comparator"
+    OPTIMIZERS = "optimizers"
+
+
+class Framework(StrEnum):
+    """Which goes on with what `convert` writes."""
+
+    JAX = "jax"
+    TORCH = "torch"
 
 
 Concepts = Annotated[
@@ -135,8 +143,11 @@ def show(concept: Annotated[str, typer.Argument(help="The pair to show, such as 
 
 @app.command()
 def bench(
-    what: Annotated[Benchmark, typer.Argument(metavar="WHAT", help="What to measure: comparator.")],
-    elements: Annotated[int, typer.Option(min=1024, help="Elements of each array.")] = 100_000_000,
+    what: Annotated[Benchmark, typer.Argument(metavar="WHAT", help="What to measure: comparator, optimizers.")],
+    elements: Annotated[
+        int | None,
+        typer.Option(min=1024, help="Elements of each array, or parameters in all. Default: 10^8; optimizers: 10^7."),
+    ] = None,
     json: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write the numbers as JSON; - for standard output, in place of the table."),
@@ -145,19 +156,66 @@ def bench(
     """Measure time and memory beside other libraries; a table on stdout."""
     from rich.console import Console
 
-    from parity.bench.comparator import measure, print_table
+    from parity.bench import comparator, optimizers
     from parity.files import write_atomically
 
     if json not in (None, "-") and not Path(json).parent.is_dir():
         _refuse(f"the folder of {json} does not exist; create it, or name another file", 2)
     with _progress() as progress:
-        table = measure(elements, progress)
+        if what is Benchmark.COMPARATOR:
+            table: comparator.Table | optimizers.Table = comparator.measure(elements or 10**8, progress)
+        else:
+            table = optimizers.measure(elements or 10**7, progress)
     if json == "-":
         typer.echo(table.to_json(), nl=False)
         return
     if json is not None:
         write_atomically(Path(json), table.to_json())
-    print_table(table, Console())
+    if isinstance(table, comparator.Table):
+        comparator.print_table(table, Console())
+    else:
+        optimizers.print_table(table, Console())
+
+
+@app.command()
+def convert(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help='A training state of parity.optim.save_torch or save_jax; a torch.save file of {"model": ..., '
+            '"optimizer": ...} or of a state_dict; a safetensors file of parameters.',
+        ),
+    ],
+    to: Annotated[Framework, typer.Option(help="Which framework goes on.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")],
+    optimizer: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="The class of torch.optim, which a torch.save file does not tell."),
+    ] = None,
+    without_scheduler: Annotated[
+        bool, typer.Option("--without-scheduler", help="Leave out a torch checkpoint's scheduler.")
+    ] = False,
+) -> None:
+    """Make a checkpoint into what the other framework goes on with: parameters, optimizer state, schedule and step.
+
+    For jax a training state is written, which parity.optim.load_jax reads; for torch a torch.save file of state_dicts.
+    Nothing that a checkpoint holds is run.
+    """
+    from parity.convert.optim.checkpoint import convert as converted
+
+    if not checkpoint.is_file():
+        _refuse(f"there is no file {checkpoint}; name a checkpoint", 2)
+    if not output.parent.is_dir():
+        _refuse(f"the folder of {output} does not exist; create it, or name another file", 2)
+    try:
+        said = converted(checkpoint, output, to=to.value, optimizer=optimizer, without_scheduler=without_scheduler)
+    except ModuleNotFoundError as error:
+        _refuse(f"{error.name} is not installed, which this needs; pip install 'parity[torch]'", 3)
+    except (OSError, TypeError, ValueError) as error:
+        _refuse(str(error), 3)
+    for line in (*said, f"written: {output}"):
+        print(line, file=sys.stderr)
 
 
 @app.command()

@@ -81,7 +81,7 @@ def from_torch(
         >>> updates["weight"].tolist()
         [-0.5, -0.5]
     """
-    from parity.convert.optim.torch_record import describe, model_tensors
+    from parity.convert.optim.torch_record import describe, tensors_of
     from parity.convert.optim.torch_schedule import describe_schedule
 
     record = describe(optimizer, model)
@@ -89,7 +89,7 @@ def from_torch(
     if model is None:
         whole = Whole(dict(zip(record.names, record.shapes, strict=True)))
     else:
-        tensors, ties = model_tensors(model)
+        tensors, ties = tensors_of(model.state_dict())
         whole = Whole({name: tensor.shape for name, tensor in tensors.items()}, ties)
     return _translated(record, schedule, weights, whole)
 

@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -120,30 +120,57 @@ def state_dict(record: OptimizerRecord) -> dict[str, Any]:
     }
 
 
-def model_tensors(model: torch.nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The model's state_dict, each tensor once, and the further names of those that have several.
+def tensors_of(state_dict: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A model's state_dict, each tensor once, and the further names of those that have several.
 
     Args:
-        model: Any model whose state is of tensors.
+        state_dict: Tensors by name.
 
     Returns:
-        Tensors by name, under the name that named_parameters gives; and the other names, each to that one.
+        Tensors by their first name; and the other names, each to that one.
 
     Raises:
         ValueError: For a dtype or layout that does not go over, or state that is no tensor.
+
+    Examples:
+        >>> model = torch.nn.ModuleDict({"a": torch.nn.Linear(1, 1, bias=False)})
+        >>> model["b"] = model["a"]
+        >>> tensors, ties = tensors_of(model.state_dict())
+        >>> list(tensors), ties
+        (['a.weight'], {'b.weight': 'a.weight'})
     """
     tensors: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
-    first: dict[int, str] = {}
-    for name, value in model.state_dict(keep_vars=True).items():
+    first: dict[Any, str] = {}
+    for name, value in state_dict.items():
         if not isinstance(value, torch.Tensor):
             raise ValueError(f"optim: {name} of the model's state is a {type(value).__name__}; only tensors go over")
-        if id(value) in first:
-            ties[name] = first[id(value)]
+        memory = (value.data_ptr(), value.shape, value.stride()) if value.numel() else name
+        if memory in first:
+            ties[name] = first[memory]
         else:
-            first[id(value)] = name
+            first[memory] = name
             tensors[name] = of_torch(value, name)
     return tensors, ties
+
+
+def hyperparameters_of(kind: str) -> tuple[str, ...]:
+    """The names of the hyperparameters of a class of torch.optim.
+
+    Examples:
+        >>> hyperparameters_of("SparseAdam")
+        ('lr', 'betas', 'eps', 'maximize')
+    """
+    return tuple(getattr(torch.optim, kind)([torch.nn.Parameter(torch.zeros(1, 1))]).defaults)
+
+
+def bare_optimizer(record: OptimizerRecord) -> torch.optim.Optimizer:
+    """An optimizer with a record's hyperparameters, over parameters that stand in for its own."""
+    parts = [{"params": [torch.nn.Parameter(torch.zeros(1, 1))]} for _ in record.groups]
+    optimizer: torch.optim.Optimizer = getattr(torch.optim, record.kind)(parts)
+    for group, wanted in zip(optimizer.param_groups, record.groups, strict=True):
+        group.update({name: plain_to_torch(value) for name, value in wanted.items() if name != "params"})
+    return optimizer
 
 
 def _names(

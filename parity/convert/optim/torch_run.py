@@ -8,7 +8,7 @@ import torch
 
 from parity.convert.optim.record import OptimizerRecord, TrainingRecord
 from parity.convert.optim.tensors import FileError, Tensor
-from parity.convert.optim.torch_record import describe, model_tensors, state_dict, to_torch
+from parity.convert.optim.torch_record import describe, state_dict, tensors_of, to_torch
 from parity.convert.optim.torch_schedule import describe_schedule, replay
 
 
@@ -40,7 +40,7 @@ def save_torch(
     """
     described = describe(optimizer, model)
     schedule = None if scheduler is None else describe_schedule(scheduler, optimizer, steps, every)
-    tensors, ties = model_tensors(model)
+    tensors, ties = tensors_of(model.state_dict())
     TrainingRecord(tensors, ties, described, schedule, step, {"torch": torch.__version__}).save(path)
 
 
