@@ -105,13 +105,14 @@ class Places:
             path: np.arange(end, end + leaf.size).reshape(leaf.shape)
             for (path, leaf), end in zip(sent.items(), ends, strict=False)
         }
-        back = weights.to_torch(jax.tree.unflatten(structure, list(own.values())))
+        there = weights.to_torch(jax.tree.unflatten(structure, list(own.values())))
+        back = {name: np.asarray(value) for name, value in there.items()}
         lost = [name for name in trained if name not in back]
         if lost:
             raise ValueError(f"optim: the weight map does not cover {', '.join(lost[:8])}, which the optimizer trains")
         # A leaf that is a sum of two torch parameters comes back as the first; nothing comes back to the second.
         alone = {
-            name: np.where(np.asarray(back[name]) == 0, number, 0) if name in back else np.zeros_like(number)
+            name: np.where(back[name] == 0, number, 0) if name in back else np.zeros_like(number)
             for name, number in numbered.items()
         }
         added = _leaves(weights.to_jax(alone))[0]
@@ -127,6 +128,9 @@ class Places:
             raise ValueError(
                 f"optim: the weight map puts a part of {', '.join(lost[:8])} nowhere, so its gradient is lost"
             )
+        turned = [name for name in trained if ((back[name] != 0) & (back[name] != wanted[name])).any()]
+        if turned:
+            raise ValueError(f"optim: the weight map's two directions contradict each other in {', '.join(turned[:8])}")
         known = np.concatenate([numbered[name].ravel() for name in trained])
         mine = {name: numbered[name] for name in trained}
         backward, second = (

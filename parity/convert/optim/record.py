@@ -180,7 +180,7 @@ class TrainingRecord:
         for name, tensor in self.model.items():
             if not isinstance(tensor, Tensor):
                 raise FileError(
-                    f"optim: {path} holds the parameter {name} as {tensor!r}, wanted a tensor; save it again"
+                    f"optim: {path} holds {name} as {tensor!r}, wanted a tensor; save it again"
                 )
         for other, name in self.ties.items():
             if name not in self.model:

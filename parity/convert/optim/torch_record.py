@@ -30,11 +30,11 @@ def of_torch(tensor: torch.Tensor, place: str) -> Tensor:
         ValueError: For a dtype or a layout that does not go over.
     """
     dtype = str(tensor.dtype).removeprefix("torch.")
-    if dtype not in CODES or tensor.layout != torch.strided:
+    if dtype not in (*CODES, "complex64", "complex128") or tensor.layout != torch.strided:
         raise ValueError(
             f"optim: {place} is a {tensor.layout} tensor of {dtype}; dense ones of {', '.join(CODES)} go over"
         )
-    host = tensor.detach().cpu().contiguous()
+    host = tensor.detach().cpu().contiguous().resolve_conj()
     return Tensor(dtype, np.array((host.view(torch.uint16) if dtype == "bfloat16" else host).numpy()))
 
 

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 import jax_impl.optim
 from parity.convert.optim.exactness import notes_of
+from parity.convert.optim.jax_arrays import to_jax
 from parity.convert.optim.places import Places
 from parity.convert.optim.record import OptimizerRecord, ScheduleRecord
 from parity.convert.optim.schedule import Mover
 from parity.convert.optim.slots import STEP, load_slots, unload_slots
-from parity.convert.optim.tensors import number_of
+from parity.convert.optim.tensors import Tensor, number_of, storage
 
 FLAGS = ("foreach", "fused", "capturable", "differentiable")
 """Hyperparameters that choose how torch computes a step, not which."""
@@ -166,7 +168,7 @@ class Translated(optax.GradientTransformationExtraArgs):
 
     def _blank(self) -> Arrays:
         described = zip(self.record.names, self.record.shapes, self.record.dtypes, strict=True)
-        return {name: jnp.zeros(shape, dtype) for name, shape, dtype in described}
+        return {n: to_jax(Tensor(d, np.zeros(shape, storage(d))), n) for n, shape, d in described}
 
     def _loaded(self, record: OptimizerRecord, params: Arrays, position: int) -> TranslatedState:
         groups, stepped = [], []
