@@ -14,7 +14,9 @@ from jax_impl.optim.adam import Adam, AdamW
 from jax_impl.optim.adamax import Adamax
 from jax_impl.optim.arguments import at_least, within_unit
 from jax_impl.optim.asgd import ASGD
+from jax_impl.optim.lbfgs import LBFGS
 from jax_impl.optim.lift import Optimizer, bias_correction, decayed, lift, shrinkage
+from jax_impl.optim.line_search import Point, cubic_minimum, strong_wolfe
 from jax_impl.optim.muon import Muon, orthogonalized
 from jax_impl.optim.nadam import NAdam
 from jax_impl.optim.radam import RAdam
@@ -46,4 +48,8 @@ __all__ = [
     "Muon",
     "orthogonalized",
     "SparseAdam",
+    "LBFGS",
+    "Point",
+    "cubic_minimum",
+    "strong_wolfe",
 ]

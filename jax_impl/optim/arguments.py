@@ -1,12 +1,13 @@
 """Which hyperparameters are refused: those that torch.optim's constructors refuse."""
 
+import math
 from typing import Any
 
 __all__ = ["at_least", "within_unit"]
 
 
 def at_least(optimizer: str, bound: float, **values: Any) -> None:
-    """Refuse a hyperparameter below its bound, or NaN.
+    """Refuse a hyperparameter below its bound, or NaN, or no single number.
 
     Args:
         optimizer: the optimizer's name, for the message.
@@ -22,6 +23,9 @@ def at_least(optimizer: str, bound: float, **values: Any) -> None:
         ValueError: SGD: lr is -1.0, wanted at least 0.0, as torch.optim.SGD wants it
     """
     for name, value in values.items():
+        shape = tuple(getattr(value, "shape", ()))
+        if math.prod(shape) != 1:
+            raise ValueError(f"{optimizer}: {name} has shape {shape}, wanted a single number")
         if not value >= bound:
             raise ValueError(
                 f"{optimizer}: {name} is {value}, wanted at least {bound}, as torch.optim.{optimizer} wants it"

@@ -14,7 +14,9 @@ from torch_impl.optim.adam import Adam, AdamW
 from torch_impl.optim.adamax import Adamax
 from torch_impl.optim.arguments import at_least, within_unit
 from torch_impl.optim.asgd import ASGD
+from torch_impl.optim.lbfgs import LBFGS
 from torch_impl.optim.lift import Optimizer, bias_correction, decayed, lift, shrinkage
+from torch_impl.optim.line_search import Point, cubic_minimum, strong_wolfe
 from torch_impl.optim.muon import Muon, orthogonalized
 from torch_impl.optim.nadam import NAdam
 from torch_impl.optim.radam import RAdam
@@ -46,4 +48,8 @@ __all__ = [
     "Muon",
     "orthogonalized",
     "SparseAdam",
+    "LBFGS",
+    "Point",
+    "cubic_minimum",
+    "strong_wolfe",
 ]
