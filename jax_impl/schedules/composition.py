@@ -59,7 +59,7 @@ class SequentialLR(Schedule):
         self.lasts.append(None)
         self.held = schedulers[:1]  # the schedules as they are entered
         for schedule, start in zip(schedulers[1:], milestones, strict=True):
-            if start:
+            if start and type(schedule).entered is not Schedule.entered:
                 active = bisect_right(self.starts[: len(self.held)], start - 1) - 1
                 schedule = schedule.entered(float(_alone(self.held[active], start - 1 - self.starts[active])))
             self.held.append(schedule)

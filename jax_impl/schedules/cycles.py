@@ -97,9 +97,9 @@ class OneCycleLR(Schedule):
             count: steps taken, integer, any shape.
 
         Returns:
-            The momenta, shaped as count.
+            The momenta, shaped as count, of the dtype of the rate.
         """
-        return self._anneal(jnp.asarray(count), self.momenta)
+        return self._cast(self._anneal(jnp.asarray(count), self.momenta))
 
     @property
     def schedules(self) -> dict[str, Hyperparameter]:
@@ -201,9 +201,10 @@ class CyclicLR(Schedule):
             count: steps taken, integer, any shape.
 
         Returns:
-            The momenta, shaped as count.
+            The momenta, shaped as count, of the dtype of the rate.
         """
-        return self.max_momentum - (self.max_momentum - self.base_momentum) * self._height(jnp.asarray(count))
+        reach = self.max_momentum - self.base_momentum
+        return self._cast(self.max_momentum - reach * self._height(jnp.asarray(count)))
 
     @property
     def schedules(self) -> dict[str, Hyperparameter]:

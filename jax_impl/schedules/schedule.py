@@ -51,9 +51,8 @@ class Schedule:
         Returns:
             The rates, shaped as count, of the dtype of lr.
         """
-        dtype = jnp.result_type(self.lr, float)
-        wide = jnp.promote_types(dtype, jnp.float32)
-        return self._at(jnp.asarray(count), jnp.asarray(self.lr, wide)).astype(dtype)
+        wide = jnp.promote_types(jnp.result_type(self.lr, float), jnp.float32)
+        return self._cast(self._at(jnp.asarray(count), jnp.asarray(self.lr, wide)))
 
     def step(self, count: int, lr: float) -> float:
         """The rate after count steps from the one before; here it depends on the count alone.
@@ -83,6 +82,9 @@ class Schedule:
         """Every hyperparameter that moves, by torch's name, each as a function of the count."""
         return {"lr": self}
 
+    def _cast(self, values: Float[Array, "..."]) -> Float[Array, "..."]:
+        return values.astype(jnp.result_type(self.lr, float))
+
     def _at(self, count: Int[Array, "..."], lr: Float[Array, ""]) -> Float[Array, "..."]:
         raise NotImplementedError(f"{type(self).__name__} has no _at(count, lr): write the rate as a function of both")
 
@@ -91,7 +93,8 @@ class Tabulated(Schedule):
     """A schedule known by its values alone, one for every count.
 
     Args:
-        values: what the hyperparameter is at count 0, 1, ... (steps,), or (steps, 2) for betas.
+        values: what the hyperparameter is at count 0, 1, ..., as a multiple of lr (steps,).
+        lr: what the values are multiples of.
 
     Raises:
         ValueError: where there is no value.
@@ -101,11 +104,11 @@ class Tabulated(Schedule):
         [0.75, 1.0]
     """
 
-    def __init__(self, values: Float[np.ndarray, "steps ..."] | list[float]) -> None:
+    def __init__(self, values: Float[np.ndarray, " steps"] | list[float], *, lr: Rate = 1.0) -> None:
         self.values = np.asarray(values, dtype=np.float64)
         if not self.values.size:
             raise ValueError("Tabulated: got no value, wanted one for every step; give steps of at least 1")
-        self.lr = 1.0
+        self.lr = lr
 
     def step(self, count: int, lr: float) -> float:
         """The value at count, whatever the rate before.
@@ -117,7 +120,7 @@ class Tabulated(Schedule):
         Returns:
             The value, in float64.
         """
-        return float(self.values[_within(count, len(self.values))])
+        return float(self.lr) * float(self.values[_within(count, len(self.values))])
 
     def _at(self, count: Int[Array, "..."], lr: Float[Array, ""]) -> Float[Array, "..."]:
         return lr * _looked_up(self.values, count)

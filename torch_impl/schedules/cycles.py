@@ -97,9 +97,9 @@ class OneCycleLR(Schedule):
             count: steps taken, integer, any shape.
 
         Returns:
-            The momenta, shaped as count.
+            The momenta, shaped as count, of the dtype of the rate.
         """
-        return self._anneal(torch.as_tensor(count, dtype=torch.float64), self.momenta)
+        return self._cast(self._anneal(torch.as_tensor(count, dtype=torch.float64), self.momenta))
 
     @property
     def schedules(self) -> dict[str, Hyperparameter]:
@@ -205,11 +205,10 @@ class CyclicLR(Schedule):
             count: steps taken, integer, any shape.
 
         Returns:
-            The momenta, shaped as count.
+            The momenta, shaped as count, of the dtype of the rate.
         """
-        return self.max_momentum - (self.max_momentum - self.base_momentum) * self._height(
-            torch.as_tensor(count, dtype=torch.float64)
-        )
+        reach = self.max_momentum - self.base_momentum
+        return self._cast(self.max_momentum - reach * self._height(torch.as_tensor(count, dtype=torch.float64)))
 
     @property
     def schedules(self) -> dict[str, Hyperparameter]:

@@ -50,8 +50,7 @@ class Schedule:
             The rates, shaped as count, of the dtype of lr.
         """
         lr = torch.as_tensor(self.lr, dtype=torch.float64)
-        rates = self._at(torch.as_tensor(count, dtype=torch.float64), lr)
-        return rates.to(self.lr.dtype) if isinstance(self.lr, Tensor) else rates
+        return self._cast(self._at(torch.as_tensor(count, dtype=torch.float64), lr))
 
     def step(self, count: int, lr: float) -> float:
         """The rate after count steps from the one before; here it depends on the count alone.
@@ -81,6 +80,9 @@ class Schedule:
         """Every hyperparameter that moves, by torch's name, each as a function of the count."""
         return {"lr": self}
 
+    def _cast(self, values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        return values.to(self.lr.dtype) if isinstance(self.lr, Tensor) else values
+
     def _at(self, count: Float[Tensor, "..."], lr: Float[Tensor, ""]) -> Float[Tensor, "..."]:
         raise NotImplementedError(f"{type(self).__name__} has no _at(count, lr): write the rate as a function of both")
 
@@ -89,7 +91,8 @@ class Tabulated(Schedule):
     """A schedule known by its values alone, one for every count.
 
     Args:
-        values: what the hyperparameter is at count 0, 1, ... (steps,), or (steps, 2) for betas.
+        values: what the hyperparameter is at count 0, 1, ..., as a multiple of lr (steps,).
+        lr: what the values are multiples of.
 
     Raises:
         ValueError: where there is no value.
@@ -99,11 +102,11 @@ class Tabulated(Schedule):
         [0.75, 1.0]
     """
 
-    def __init__(self, values: Float[np.ndarray, "steps ..."] | list[float]) -> None:
+    def __init__(self, values: Float[np.ndarray, " steps"] | list[float], *, lr: Rate = 1.0) -> None:
         self.values = np.asarray(values, dtype=np.float64)
         if not self.values.size:
             raise ValueError("Tabulated: got no value, wanted one for every step; give steps of at least 1")
-        self.lr = 1.0
+        self.lr = lr
 
     def step(self, count: int, lr: float) -> float:
         """The value at count, whatever the rate before.
@@ -115,7 +118,7 @@ class Tabulated(Schedule):
         Returns:
             The value, in float64.
         """
-        return float(self.values[_within(count, len(self.values))])
+        return float(self.lr) * float(self.values[_within(count, len(self.values))])
 
     def _at(self, count: Float[Tensor, "..."], lr: Float[Tensor, ""]) -> Float[Tensor, "..."]:
         return lr * _looked_up(self.values, count)
@@ -130,7 +133,7 @@ def _looked_up(values: np.ndarray, count: Float[Tensor, "..."]) -> Float[Tensor,
     # differs: past the end of a table torch raises; compiled code cannot, and gives NaN
     for extreme in (count.min(), count.max()) if count.numel() else ():
         _within(int(extreme), len(values))
-    return torch.as_tensor(values, device=count.device)[count.long()]
+    return torch.as_tensor(values, device=count.device)[count.round().long()]
 
 
 def _within(count: int, steps: int) -> int:
