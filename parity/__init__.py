@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from parity.checking import check_seeds as check_seeds
     from parity.checking import compare as compare
     from parity.checking import record as record
+    from parity.convert import optim as optim
     from parity.numerics import Finding as Finding
     from parity.numerics import Verdict as Verdict
     from parity.report import Report as Report
@@ -35,6 +36,7 @@ _HOMES = {
     "check_seeds": "parity.checking",
     "compare": "parity.checking",
     "record": "parity.checking",
+    "optim": "parity.convert",
 }
 
 __all__ = [*_HOMES, "__version__"]

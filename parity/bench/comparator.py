@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.bench.table import print_grid
 from parity.environment import environment
 from parity.numerics import FORMATS, errors
 
@@ -132,37 +133,33 @@ def measure(elements: int, progress: Callable[[str, int, int], None] = lambda *_
 
 def print_table(table: Table, console: "Console") -> None:
     """The rows as text, 80 columns wide."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
     for dtype in DTYPES:
         size = table.elements * FORMATS[dtype].bits // 4 / 1e6
         title = f"{dtype}, {table.elements:,} elements a side, {size:,.6g} MB in all"
-        grid = RichTable(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-        grid.add_column("equal up to rounding")
-        for name in ("seconds", "GB/s", "x ours", "of np.dot", "extra MB"):
-            grid.add_column(name, justify="right")
-        absent = []
+        rows, absent = [], []
         for row in (r for r in table.rows if r.dtype == dtype):
             if row.missing:
                 absent.append(f"{row.name} did not run: {row.missing}")
                 continue
             ours, dot = table.ratio(row, OURS), table.ratio(row, DOT)
-            grid.add_row(
-                row.name,
-                f"{row.seconds:.3g}",
-                f"{row.gb_per_s:.3g}",
-                f"{ours:.3g}" if ours else "-",
-                f"{100 / dot:.3g}%" if dot else "-",
-                "-" if row.extra_mb is None else f"{row.extra_mb:,.1f}{'*' * (row.measured_by == 'resident set')}",
+            rows.append(
+                (
+                    row.name,
+                    f"{row.seconds:.3g}",
+                    f"{row.gb_per_s:.3g}",
+                    f"{ours:.3g}" if ours else "-",
+                    f"{100 / dot:.3g}%" if dot else "-",
+                    "-" if row.extra_mb is None else f"{row.extra_mb:,.1f}{'*' * (row.measured_by == 'resident set')}",
+                )
             )
-        console.print(grid)
-        for line in absent:
-            console.print(Text(line))
+        print_grid(
+            console, title, ("equal up to rounding", "seconds", "GB/s", "x ours", "of np.dot", "extra MB"), rows, absent
+        )
         for of, measured, wanted, met in table.targets(dtype):
             limit = "at most" if wanted == EXTRA_MB else "at least"
-            console.print(Text(f" {measured:8.3g} {of}: {limit} {wanted:g} wanted, {'met' if met else 'NOT met'}"))
+            console.print(
+                f" {measured:8.3g} {of}: {limit} {wanted:g} wanted, {'met' if met else 'NOT met'}", markup=False
+            )
         console.print()
     console.print(
         "GB/s counts both operands once. x ours: its seconds by those of errors. MB are\n"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import parity
-from parity.cli import bench, check, compare, doctor, record, run, show
+from parity.cli import bench, check, compare, convert, doctor, record, run, show
 
 app = typer.Typer(
     name="parity",
@@ -17,7 +17,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (run.run, check.check, record.record, compare.compare, show.show, bench.bench, doctor.doctor):
+for command in (
+    run.run,
+    check.check,
+    record.record,
+    compare.compare,
+    convert.convert,
+    show.show,
+    bench.bench,
+    doctor.doctor,
+):
     app.command()(command)
 
 

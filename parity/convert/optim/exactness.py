@@ -1,0 +1,37 @@
+"""What of a torch optimizer JAX cannot do bit for bit or formula for formula, in words and numbers."""
+
+from parity.convert.optim.record import OptimizerRecord
+
+
+class InexactWarning(UserWarning):
+    """A translated optimizer does not do exactly what torch's does; the message says what, and by how much."""
+
+
+def notes_of(record: OptimizerRecord) -> tuple[str, ...]:
+    """What is not exact about a translation, a sentence each.
+
+    Args:
+        record: The torch optimizer.
+
+    Returns:
+        The sentences; none where JAX's step is torch's up to the rounding of its operations.
+    """
+    notes = []
+    narrow = sorted({dtype for dtype in record.dtypes if dtype in ("bfloat16", "float16")})
+    fused = any(group.get("fused") for group in record.groups)
+    if narrow and not fused:
+        notes.append(
+            f"{record.kind} of {' and '.join(narrow)} parameters: JAX steps in float32 and rounds once, torch rounds "
+            "after every operation unless fused=True; after 20 steps of bfloat16 they were 3.9e-2 apart"
+        )
+    if fused and not narrow:
+        notes.append(
+            f"{record.kind} with fused=True: torch's fused kernel orders its operations otherwise than its own loop, "
+            "which is what JAX follows; in float32 1.2e-7 of the parameters' size after 20 steps"
+        )
+    if record.kind == "Muon":
+        notes.append(
+            "Muon: torch's Newton-Schulz iteration runs in bfloat16, and sums its products in an order of its own; "
+            "JAX's differs by 1e-5 to 6e-3 of an update"
+        )
+    return tuple(notes)
