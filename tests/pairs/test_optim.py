@@ -1,5 +1,7 @@
 """What every optimizer shares: moved hyperparameters, missing gradients, groups, widths; and faults that are seen."""
 
+import importlib
+
 import numpy as np
 import pytest
 from optim_stream import SHAPES, STEPS, distance, in_jax, reference, run, stream
@@ -221,3 +223,13 @@ def test_sixteen_bits_are_stepped_in_float32_as_torch_s_fused_kernels_do(pair):
     assert "float32" in str(updates["w"].dtype)
     assert "bfloat16" in str(state.exp_avg["w"].dtype)
     assert "float32" in str(state.step["w"].dtype)
+
+
+def test_a_rounding_of_muon_s_iteration_left_out_is_seen(monkeypatch):
+    module = importlib.import_module("jax_impl.optim.muon")
+    wanted, _ = reference("Muon", {})
+    path, _ = run("jax", "Muon", {})
+    assert distance(path, wanted) < 1e-12  # the same bits of bfloat16: matrices this small add up in one order
+    monkeypatch.setattr(module, "_rounded", lambda x: x.astype("float32"))
+    path, _ = run("jax", "Muon", {})
+    assert distance(path, wanted) > 1e-5
