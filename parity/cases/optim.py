@@ -92,6 +92,14 @@ CASES = (
         for name, options in variants.items()
     ),
     Case(
+        name="optim.Muon",
+        inputs=lambda rng: {"params": {"w": rng.normal(size=(4, 3))}, "stream": {"w": rng.normal(size=(STEPS, 4, 3))}},
+        call=partial(stepped, optimizer="Muon", lr=0.1),
+        wrt=(),
+        stage="update",
+    ),
+    Case(name="optim.orthogonalized", inputs=lambda rng: {"x": rng.normal(size=(5, 3))}, wrt=()),
+    Case(
         name="optim.LBFGS",
         inputs=lambda rng: {"params": rng.normal(size=3), "hessian": np.diag([1.0, 2.0, 3.0])},
         call=valley,
