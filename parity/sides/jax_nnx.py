@@ -28,7 +28,8 @@ def nnx_model(given: JaxSide, *, mode: bool | None, forced: bool) -> JaxModel:
     call = given.call or (lambda module, *inputs: module(*inputs, **options))
 
     def run(own: State, other: State, inputs: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
-        module = nnx.merge(graph, filled(parameters, own), streams, filled(state, other), rest)
+        # Filled trees hold new Variables, which belong to the trace that they are made in.
+        module = nnx.merge(graph, filled(parameters, own), filled(streams, {}), filled(state, other), filled(rest, {}))
         if forced and mode is not None:
             module.set_attributes(deterministic=not mode, use_running_average=not mode, raise_if_not_found=False)
         output = call(module, *inputs)
