@@ -166,7 +166,7 @@ class Report:
     def cause(self) -> Cause | None:
         """The cause of the first divergence that has one, or None."""
         found = next((f for f in self.findings if not f and f.cause), None)
-        return Cause(found.cause, found.fix, found) if found else None
+        return Cause(found.cause, found.fix, found) if found is not None else None
 
     @property
     def stages(self) -> dict[str, Verdict]:

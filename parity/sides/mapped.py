@@ -61,11 +61,12 @@ class MappedSide:
 
     def _slots_to_jax(self, optimizer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         found: dict[str, np.ndarray] = {}
+        found |= {n: a for n, a in optimizer.items() if n.partition("/")[0] not in self.slots}
         for slot, theirs in self.slots.items():
             named = {n.partition("/")[2]: a for n, a in optimizer.items() if n.partition("/")[0] == slot}
             if named:
                 leaves = self.correspondence.to_jax(named)
-                found |= {f"{theirs}/{p}": leaves[p] for p in self.parameters}
+                found |= {f"{theirs}/{p}": leaves[p] for p in self.parameters if p in leaves}
         return found
 
     def _named(self, trace: Trace) -> Trace:

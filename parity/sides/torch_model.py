@@ -58,6 +58,17 @@ class TorchModel:
     def weights(self) -> dict[str, np.ndarray]:
         return self.named(self.parameters | self.buffers)
 
+    @property
+    def module(self) -> nn.Module:
+        """The copy of the user's module.
+
+        Raises:
+            TypeError: Where the torch side is a function.
+        """
+        if self._module is None:
+            raise TypeError("the torch side is a function, which holds no parameters; hand the nn.Module over")
+        return self._module.model
+
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values by name, under their further names too."""
         return dict(values) | {alias: values[name] for alias, name in self.aliases.items() if name in values}

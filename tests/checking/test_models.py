@@ -1,4 +1,4 @@
-"""Two whole models: honest twins agree in every output, state and gradient; planted faults are told, each by its stage."""
+"""Two whole models: honest twins agree in outputs, state and gradients; planted faults are told, each by its stage."""
 
 import equinox
 import flax.linen as linen
@@ -134,7 +134,7 @@ def test_the_users_models_stay_as_they_are():
     model.norm.eval()
     before = {n: t.clone() for n, t in model.state_dict().items()}
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(nnx.state(twin, nnx.Not(nnx.RngKey)))]
-    stream, state = torch.get_rng_state(), np.random.get_state()[1].copy()
+    stream, state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     report = parity.check(model, twin, X, weights=MLP_MAP)
     assert report, str(report)
     assert all(torch.equal(t, before[n]) and t.dtype == torch.float32 for n, t in model.state_dict().items())
@@ -142,7 +142,7 @@ def test_the_users_models_stay_as_they_are():
     assert (model.training, model.norm.training) == (True, False)
     assert [p.requires_grad for p in model.parameters()] == [False, True, True, True, True, True]
     assert torch.equal(torch.get_rng_state(), stream)
-    assert np.array_equal(np.random.get_state()[1], state)
+    assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
     after = [np.asarray(leaf) for leaf in jax.tree.leaves(nnx.state(twin, nnx.Not(nnx.RngKey)))]
     assert all(np.array_equal(a, b) for a, b in zip(leaves, after, strict=True))
 

@@ -7,6 +7,7 @@ import flax.linen as linen
 import jax
 from flax import nnx
 from torch import nn
+
 from twins.handmade import Handmade
 
 IN, HIDDEN, OUT = 5, 8, 3
