@@ -1,7 +1,6 @@
 """Which parameter of the torch model is which of the JAX model, and what that alone says of the two."""
 
 import importlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,7 +155,12 @@ def _matched(torch: Any, jax: Any, correspondence: Correspondence, told: _Told, 
             state.append(name)
     if weights is not None:
         _unmapped(torch, jax, correspondence, told)
-    _ties(torch, jax, sources, told)
+    _ties(torch, jax, correspondence, told)
+    for name, first in correspondence.added.items():
+        told.remarks.append(
+            f"{name} and {first} of torch are one leaf of jax, {' + '.join(sources[first])}: their sum; where they are "
+            "trained, the two move it twice as far"
+        )
     frozen = [n for n in torch.parameters if n in torch.frozen]
     if frozen:
         told.remarks.append(
@@ -178,8 +182,9 @@ def _unmapped(torch: Any, jax: Any, correspondence: Correspondence, told: _Told)
             told.differ("", path, "the WeightMap fills this parameter of jax from nothing of torch; it keeps its value")
 
 
-def _ties(torch: Any, jax: Any, sources: Mapping[str, tuple[str, ...]], told: _Told) -> None:
+def _ties(torch: Any, jax: Any, correspondence: Correspondence, told: _Told) -> None:
     """One tensor on one side that is two on the other: the same numbers now, other gradients, other training."""
+    sources = correspondence.sources
     for alias, name in torch.aliases.items():
         one, other = sources.get(name, ()), sources.get(alias, ())
         if one and other and set(one) != set(other):
@@ -191,7 +196,7 @@ def _ties(torch: Any, jax: Any, sources: Mapping[str, tuple[str, ...]], told: _T
     holders: dict[tuple[str, ...], str] = {}
     for name, paths in sources.items():
         whole = name in torch.parameters and len(paths) == 1 and paths[0] in jax.parameters
-        if not whole or jax.parameters[paths[0]].size != torch.parameters[name].size:
+        if not whole or name in correspondence.added or jax.parameters[paths[0]].size != torch.parameters[name].size:
             continue
         first = holders.setdefault(paths, name)
         if first != name:

@@ -21,6 +21,11 @@ class Correspondence(Protocol):
         """Whether JAX runs on its own values, and not on torch's."""
         ...
 
+    @property
+    def added(self) -> Mapping[str, str]:
+        """Torch tensors that are added to another, with that other: one leaf of JAX's is the sum of the two."""
+        ...
+
     def to_jax(self, named: Mapping[str, np.ndarray]) -> Arrays:
         """JAX's leaves, by path, of values by torch name."""
         ...
@@ -52,6 +57,7 @@ class ByName:
         self, torch: Mapping[str, np.ndarray], jax: Mapping[str, np.ndarray], *, keeps_values: bool = True
     ) -> None:
         self.keeps_values = keeps_values
+        self.added: dict[str, str] = {}
         self.sources = {n: (n,) for n, a in torch.items() if n in jax and jax[n].shape == a.shape}
 
     def to_jax(self, named: Mapping[str, np.ndarray]) -> Arrays:
@@ -87,7 +93,7 @@ class ByMap:
             whole = name in self.torch and places.size and np.all((places == np.round(places)) & (places > 0.0))
             self.sources[name] = tuple(paths[int(i) - 1] for i in places) if whole else ()
         # A rule may add a second torch tensor to the first (a recurrent layer's two biases): the leaf is their sum.
-        self.added = {r.plus: r.torch for r in getattr(weights, "rules", ()) if getattr(r, "plus", "")}
+        self.added: dict[str, str] = {r.plus: r.torch for r in getattr(weights, "rules", ()) if getattr(r, "plus", "")}
         self.sources |= {other: self.sources[first] for other, first in self.added.items() if first in self.sources}
 
     def to_jax(self, named: Mapping[str, np.ndarray]) -> Arrays:

@@ -43,10 +43,10 @@ class Handmade:
 
 
 def filled(model: nn.Module, seed: int = 0) -> nn.Module:
-    """The model with normal numbers in every parameter and buffer that floats: nothing constant hides a fault."""
+    """The model with normal numbers in everything that its state_dict has afloat: nothing constant hides a fault."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for tensor in (*model.parameters(), *model.buffers()):
+        for tensor in model.state_dict().values():
             if tensor.is_floating_point():
                 tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.5 + 0.3)
         for name, tensor in model.named_buffers():
