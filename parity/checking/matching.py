@@ -78,7 +78,7 @@ def match(torch: Any, jax: Any, weights: Any, given: tuple[Any, Any], inputs: tu
             told.remarks.append("weights: both models have the same names and shapes, so torch's values go by name")
             return found
     try:
-        correspondence = ByMap(weights, torch.weights)
+        correspondence = ByMap(weights, torch.weights, torch.aliases)
     except Exception as error:
         told.differ("weights", "weights", f"the WeightMap does not fit torch's state: {first_line(error)}")
         return Match(None, findings=tuple(told.findings))
@@ -87,6 +87,7 @@ def match(torch: Any, jax: Any, weights: Any, given: tuple[Any, Any], inputs: tu
 
 def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, ...], told: _Told) -> Any:
     """The WeightMap that lockstep inference proves; names where they are all the same; else None and why."""
+    at = "", ""
     try:
         convert = importlib.import_module("parity.convert")
         return convert.map_weights(*given, *inputs)
@@ -95,14 +96,14 @@ def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, .
     except Exception as error:
         if type(error).__name__ != "MappingError":
             raise
-        why = str(error)
+        stop = getattr(error, "stop", None)
+        why, at = str(error), (getattr(stop, "torch_path", ""), getattr(stop, "jax_path", ""))
     shapes = [{n: a.shape for n, a in m.items()} for m in (torch.parameters, jax.parameters)]
     if shapes[0] == shapes[1]:
         everything = {**torch.parameters, **torch.buffers}, {**jax.parameters, **jax.state}
         return ByName(*everything, keeps_values=False)
-    told.differ(
-        "weights", "weights", f"{why}; give weights=None to compare both as they are, or weights=a parity.WeightMap"
-    )
+    message = f"{why}; give weights=None to compare both as they are, or weights=a parity.WeightMap"
+    told.differ(at[0] or "weights", at[1] or "weights", message)
     return None
 
 

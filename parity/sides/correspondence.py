@@ -77,13 +77,14 @@ class ByMap:
     Args:
         weights: Has `to_jax(torch state dict) -> tree` and `to_torch(tree) -> torch state dict`, both on NumPy arrays.
         torch: Torch's values by every name.
+        aliases: Further names of tied tensors, each with the first.
     """
 
     keeps_values = False
 
-    def __init__(self, weights: Any, torch: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, weights: Any, torch: Mapping[str, np.ndarray], aliases: Mapping[str, str]) -> None:
         self.weights = weights
-        self.torch = dict(torch)
+        self.torch, self.aliases = dict(torch), dict(aliases)
         self._tree = self._carried(self.torch)
         paths = list(self._flat(self._tree))
         numbered = {p: np.full(np.shape(a), 1.0 + i) for i, (p, a) in enumerate(self._flat(self._tree).items())}
@@ -97,7 +98,7 @@ class ByMap:
         self.sources |= {other: self.sources[first] for other, first in self.added.items() if first in self.sources}
 
     def to_jax(self, named: Mapping[str, np.ndarray]) -> Arrays:
-        given = self.torch | dict(named)
+        given = self.torch | dict(named) | {a: named[n] for a, n in self.aliases.items() if n in named}
         return {p: np.asarray(a) for p, a in self._flat(self._carried(given)).items()}
 
     def to_torch(self, leaves: Mapping[str, np.ndarray]) -> Arrays:

@@ -25,7 +25,7 @@ class TorchModel:
         aliases: Further names of tied parameters and buffers, each with the first.
         frozen: Parameters that do not require a gradient.
         training: Whether the model as given is in train mode; None where its modules are in different ones.
-        weights: Everything that `state_dict` and the buffers hold, by every name.
+        weights: Everything that `state_dict` holds, by every name.
     """
 
     def __init__(self, given: TorchSide, *, train: bool | None = None) -> None:
@@ -56,7 +56,10 @@ class TorchModel:
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
-        return self.named(self.parameters | self.buffers)
+        if self._module is None:
+            return {}
+        everything = self.named(self.parameters | self.buffers)
+        return {name: everything[name] for name in self._module.model.state_dict() if name in everything}
 
     @property
     def module(self) -> nn.Module:
