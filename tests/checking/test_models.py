@@ -1,5 +1,9 @@
 """Two whole models: honest twins agree in outputs, state and gradients; planted faults are told, each by its stage."""
 
+import importlib.util
+import sys
+import types
+
 import equinox
 import flax.linen as linen
 import jax
@@ -14,6 +18,7 @@ from twins.perceptron import IN, LINEN_MAP, EquinoxMLP, LinenMLP
 
 import parity
 from parity import JaxSide, TorchSide, Verdict
+from parity.sides import MissingFramework
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, IN))
@@ -178,9 +183,6 @@ def test_each_side_keeps_its_own_weights_where_it_is_told_to_and_what_is_not_com
 
 
 def test_weights_auto_that_cannot_be_mapped_say_so(monkeypatch):
-    import sys
-    import types
-
     class MappingError(ValueError):
         pass
 
@@ -264,6 +266,24 @@ def test_sides_that_raise_are_named_torch_first():
     assert both.results[0].error.startswith("the torch side raised: RuntimeError: no such weather; the jax side raised")
     torch_only = parity.check(MODEL, mlp(), X[:, :2], weights=MLP_MAP)
     assert torch_only.results[0].error.startswith("the torch side raised: RuntimeError: mat1 and mat2 shapes")
+
+
+def test_a_missing_framework_is_named_with_what_to_install(monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "jax" else real(name, *rest))
+    with pytest.raises(
+        MissingFramework, match=r"the jax side cannot run: jax not installed; pip install 'parity\[jax\]'"
+    ):
+        parity.check(MODEL, mlp(), X, weights=MLP_MAP)
+
+
+def test_a_jax_model_that_cannot_be_traced_runs_without_compiling():
+    def call(model, x):
+        return model(x) * (2.0 if float(x[0, 0]) > 100 else 1.0)
+
+    report = parity.check(MODEL, JaxSide(mlp(), call=call), X, weights=MLP_MAP)
+    assert "the jax side raised: ConcretizationTypeError" in report.results[0].error
+    assert parity.check(MODEL, JaxSide(mlp(), call=call), X, weights=MLP_MAP, jit=False, gradient=False)
 
 
 def test_a_model_that_keeps_its_dtype_is_told():

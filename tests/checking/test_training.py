@@ -1,11 +1,15 @@
 """Training of two models: loss, one step from a shared state, the curve; a fault is taken to its step and its part."""
 
+import sys
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 import torch
+from flax import nnx
 from torch import nn
 from torch.nn import functional as F
 from twins import MLP_MAP, TorchMLP, filled, mlp
@@ -164,6 +168,44 @@ def test_a_curve_that_parts_is_taken_to_its_step():
     losses = next(f for f in report.findings if f.stage == "curve")
     assert (losses.torch_path, losses.step) == ("losses", 4)
     assert "parts at step 3" in losses.note
+
+
+class ByTorchsNames(nnx.Module):
+    """A linear layer that has torch's names and layout."""
+
+    def __init__(self):
+        self.weight = nnx.Param(jnp.asarray(LAYER.weight.detach().numpy()))
+        self.bias = nnx.Param(jnp.asarray(LAYER.bias.detach().numpy()))
+
+    def __call__(self, x):
+        return x @ self.weight[...].T + self.bias[...]
+
+
+LAYER = filled(nn.Linear(IN, OUT))
+
+
+@pytest.mark.parametrize(("rate", "agrees"), [(0.1, True), (0.2, False)])
+def test_a_torch_optimizer_alone_is_translated(monkeypatch, rate, agrees):
+    def from_torch(optimizer, weights, *, model):
+        assert weights is None
+        assert [p.shape for p in optimizer.param_groups[0]["params"]] == [p.shape for p in model.parameters()]
+
+        def update(gradients, state, parameters):
+            assert list(parameters) == ["bias", "weight"]
+            sums = {n: 0.9 * state["momentum_buffer"][n] + g for n, g in gradients.items()}
+            return {n: -rate * s for n, s in sums.items()}, {"momentum_buffer": sums}
+
+        def init(parameters):
+            return {"momentum_buffer": {n: jnp.zeros_like(p) for n, p in parameters.items()}}
+
+        return optax.GradientTransformation(init, update)
+
+    monkeypatch.setitem(sys.modules, "parity.convert.optim", types.SimpleNamespace(from_torch=from_torch))
+    options = {"weights": None, "loss": "cross_entropy", "targets": CLASSES, "optimizer": sgd, "steps": 3}
+    report = parity.check(LAYER, ByTorchsNames(), X, **options)
+    assert bool(report) is agrees, str(report)
+    assert "momentum_buffer of weight" in {f.torch_path for f in report.findings if f.stage == "update"}
+    assert str(report.cause or "").startswith("" if agrees else "learning rate: jax's update is 2 times torch's")
 
 
 def test_what_cannot_be_trained_is_told():
