@@ -8,7 +8,7 @@ from typing import Any
 from parity.checking.matching import Match, match
 from parity.checking.outline import Outline, outlined
 from parity.checking.runs import SideError
-from parity.checking.work import Task, examine
+from parity.checking.work import Task, apply_conventions, examine
 from parity.numerics import Finding, Verdict
 from parity.report import CaseResult
 from parity.sides import side
@@ -131,6 +131,8 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
 
         result = train(models, question, result)
     findings = _without_repeats([*first, *outline.findings, *result.findings])
+    if result.error is None:
+        findings = apply_conventions(findings, question.conventions)
     remarks = (*found.remarks, *outline.remarks, *(r.replace(f"{PARAMETERS}.", "") for r in result.remarks))
     return replace(result, findings=tuple(findings), remarks=remarks)
 
@@ -152,7 +154,6 @@ def _forward(models: Models, question: Question) -> CaseResult:
         question.name,
         models.arguments(),
         wrt=(PARAMETERS, INPUTS) if question.gradient else (),
-        conventions=question.conventions,
         apart=(STATE,) if question.loss is None else (STATE, "output"),
         told=models.told,
     )

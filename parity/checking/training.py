@@ -14,7 +14,7 @@ from parity.checking.parting import explained
 from parity.checking.runs import Runs, SideError, first_line, run_side
 from parity.checking.structure import compare_structure
 from parity.checking.tensors import judge_tensors
-from parity.checking.work import Task, apply_conventions, examine
+from parity.checking.work import Task, examine
 from parity.numerics import Finding, Verdict
 from parity.report import CaseResult
 from parity.sides import MissingFramework
@@ -103,10 +103,9 @@ def train(models: Models, question: Question, result: CaseResult) -> CaseResult:
     if cause is not None:
         found = [_with(cause, f) if f.stage == "curve" and not f else f for f in found]
         updates = [_with(cause, f) if not f and f.step == cause.step else f for f in updates]
-    accepted = apply_conventions([*updates, *found], {})
     return replace(
         result,
-        findings=(*result.findings, *told, *accepted),
+        findings=(*result.findings, *told, *updates, *found),
         curves=curves,
         error=error,
         remarks=(*result.remarks, *remarks),

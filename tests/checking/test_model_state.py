@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import torch
 from flax import nnx
@@ -51,6 +52,17 @@ def test_flaxs_biased_running_variance_is_told_and_can_be_accepted_by_name():
     biased = check_cnn(unbiased=False)
     assert differing(biased) == {("state", "bn.running_var", "bn.var"): Verdict.SEMANTIC}
     assert check_cnn(unbiased=False, options={"conventions": {"state/bn.running_var": "flax keeps the biased one"}})
+
+
+def test_a_convention_of_a_buffer_holds_in_the_state_and_through_the_training():
+    options = {"loss": "cross_entropy", "targets": np.array([0, 1, 2])}
+    options |= {"optimizer": (lambda p: torch.optim.SGD(p, lr=0.1), optax.sgd(0.1)), "steps": 2}
+    biased = check_cnn(unbiased=False, options=options)
+    named = {(stage, path) for stage, path, _ in differing(biased)}
+    assert named == {(stage, "bn.running_var") for stage in ("state", "update", "curve")}
+    assert check_cnn(unbiased=False, options=options | {"conventions": {"bn.running_var": "flax keeps the biased one"}})
+    honest = check_cnn(options=options)
+    assert honest, str(honest)
 
 
 def test_a_norm_in_the_other_mode_is_told_before_its_values():
