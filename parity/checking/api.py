@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.checking.models import Question, check_models, require_both
+from parity.checking.models import check_models, require_both
+from parity.checking.question import Question
 from parity.checking.work import Task, examine
 from parity.doctor import fingerprints
 from parity.environment import environment

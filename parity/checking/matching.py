@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.checking.runs import first_line
+from parity.checking.runs import _first_line
 from parity.numerics import Finding, Verdict
 from parity.sides.correspondence import ByMap, ByName, Correspondence
 
@@ -80,7 +80,7 @@ def match(torch: Any, jax: Any, weights: Any, given: tuple[Any, Any], inputs: tu
     try:
         correspondence = ByMap(weights, torch.weights, torch.aliases)
     except Exception as error:
-        told.differ("weights", "weights", f"the WeightMap does not fit torch's state: {first_line(error)}")
+        told.differ("weights", "weights", f"the WeightMap does not fit torch's state: {_first_line(error)}")
         return Match(None, findings=tuple(told.findings))
     return _matched(torch, jax, correspondence, told, weights)
 

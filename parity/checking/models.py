@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from parity.checking.matching import Match, match
 from parity.checking.outline import Outline, outlined
+from parity.checking.question import Question
 from parity.checking.runs import SideError
 from parity.checking.work import Task, apply_conventions, examine
 from parity.numerics import Finding, Verdict
@@ -15,42 +16,6 @@ from parity.sides import side
 from parity.sides.given import as_jax_side, as_torch_side
 from parity.sides.mapped import FIXED, INPUTS, OWN, PARAMETERS, STATE, TARGETS, MappedSide
 from parity.sides.replay import Replay, ReplayedSide, replayable
-
-LOSSES = ("cross_entropy", "mse")
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of two models, but for the models.
-
-    Attributes:
-        weights: "auto", None or a WeightMap.
-        loss: A name in LOSSES, or (torch_fn, jax_fn); None for none.
-        targets: What the loss compares with.
-        optimizer: A torch factory, or (torch_factory, optax_transform); None for none.
-        steps: Of the training curve.
-        train: The mode of both; None for the one that each is in.
-        name, dtypes, device, gradient, jit, conventions, randomness: As for `check`.
-    """
-
-    weights: Any = "auto"
-    loss: Any = None
-    targets: Any = None
-    optimizer: Any = None
-    steps: int = 0
-    train: bool | None = None
-    name: str = "check"
-    dtypes: tuple[str, ...] = ("float64", "float32")
-    device: str = "cpu"
-    gradient: bool = True
-    jit: bool = True
-    conventions: Mapping[str, str] = field(default_factory=dict)
-    randomness: int | None = None
-
-    def of(self, framework: str, asked: str) -> Any:
-        """One side's part of "loss" or "optimizer"."""
-        value = getattr(self, asked)
-        return value[framework == "jax"] if isinstance(value, (tuple, list)) else value
 
 
 @dataclass(frozen=True)
@@ -99,7 +64,7 @@ def check_models(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], ques
     from parity.sides.torch_model import random_state_kept
 
     began = time.perf_counter()
-    validate(question)
+    question.validate()
     with random_state_kept():
         result = _checked(torch_given, jax_given, inputs, question)
     return replace(result, seconds=time.perf_counter() - began)
@@ -270,33 +235,3 @@ def require_both() -> None:
 
     for framework in ("torch", "jax"):
         require(framework)
-
-
-def validate(question: Question) -> None:
-    """Refuse a question that does not hold together, saying what is wanted.
-
-    Raises:
-        ValueError, TypeError: With the argument's name.
-    """
-    loss, weights = question.loss, question.weights
-    if weights is not None and weights != "auto" and not (hasattr(weights, "to_jax") and hasattr(weights, "to_torch")):
-        raise TypeError(f"check: weights is {weights!r:.60}, wanted 'auto', None or a parity.WeightMap")
-    if isinstance(loss, str) and loss not in LOSSES:
-        raise ValueError(f"check: loss is {loss!r}, wanted one of {', '.join(LOSSES)}, or (torch_fn, jax_fn)")
-    if isinstance(loss, str) and question.targets is None:
-        raise ValueError(f"check: loss={loss!r} needs targets=, a NumPy array")
-    if loss is None and question.targets is not None:
-        raise ValueError("check: targets without a loss; give loss='cross_entropy', 'mse' or (torch_fn, jax_fn)")
-    for name in ("loss", "optimizer"):
-        value = getattr(question, name)
-        pair = isinstance(value, (tuple, list))
-        if (pair and len(value) != 2) or (
-            name == "loss" and value is not None and not pair and not isinstance(value, str)
-        ):
-            raise TypeError(f"check: {name} is {value!r:.60}, wanted a pair, torch's first")
-    if question.optimizer is not None and loss is None:
-        raise ValueError("check: an optimizer without a loss; give loss= and targets=")
-    if question.optimizer is None and question.steps:
-        raise ValueError(f"check: steps={question.steps} without an optimizer; give optimizer=")
-    if question.steps < 0:
-        raise ValueError(f"check: steps={question.steps}, wanted 0 or more")

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from parity.checking.matching import COUNTERS, Match
-from parity.checking.runs import SideError, first_line
+from parity.checking.question import Question
+from parity.checking.runs import SideError, _first_line
 from parity.numerics import Finding, Verdict
 from parity.sides.replay import Replay, replayable
-
-if TYPE_CHECKING:
-    from parity.checking.models import Question
 
 SEED = 0
 """Of the draws, where a model draws and no seed was asked for: without one each run would have masks of its own."""
@@ -36,7 +34,7 @@ class Outline:
     remarks: tuple[str, ...] = ()
 
 
-def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], question: "Question") -> Outline:
+def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], question: Question) -> Outline:
     """Run torch once and trace JAX once.
 
     Args:
@@ -90,7 +88,7 @@ def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], questi
             with replay.on(framework):
                 names[framework] = run()
         except Exception as error:
-            raised.append(f"the {framework} side raised: {first_line(error)}")
+            raised.append(f"the {framework} side raised: {_first_line(error)}")
             cause = cause or error
     if raised:
         # Both run first: a fault that both have is not told of one, and one that one side has says that it is alone.
@@ -117,7 +115,7 @@ def _paired(torch: list[str], jax: list[str]) -> dict[str, str]:
     return dict(zip([n for n in torch if n not in jax], [n for n in jax if n not in torch], strict=False))
 
 
-def _draws(replay: Replay, question: "Question") -> tuple[list[Finding], list[str]]:
+def _draws(replay: Replay, question: Question) -> tuple[list[Finding], list[str]]:
     parted = replay.parted()
     if parted is None:
         if replay.draws and question.randomness is None:

@@ -51,7 +51,7 @@ def run_side(side: Any, inputs: dict[str, Any], **options: Any) -> Trace:
         raise
     except Exception as error:
         raise SideError(
-            f"the {side.framework} side raised in its {options.get('dtype')} run: {first_line(error)}"
+            f"the {side.framework} side raised in its {options.get('dtype')} run: {_first_line(error)}"
         ) from error
 
 
@@ -213,7 +213,7 @@ def response(
                 trace = side.run(moved, dtype=runs.dtype if lacking else "float64", **options)
         except Exception as error:
             raise SideError(
-                f"the {side.framework} side raised while its sensitivity was measured: {first_line(error)}"
+                f"the {side.framework} side raised while its sensitivity was measured: {_first_line(error)}"
             ) from error
         for name in names:
             other = trace.tensors.get(name)
@@ -231,5 +231,5 @@ def response(
     return {name: np.sqrt(total / members) for name, total in squares.items()}, flips
 
 
-def first_line(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

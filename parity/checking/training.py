@@ -9,9 +9,10 @@ import numpy as np
 
 from parity.checking.curves import FORCED, before_parting
 from parity.checking.matching import listed
-from parity.checking.models import Models, Question, jax_state, sides
+from parity.checking.models import Models, jax_state, sides
 from parity.checking.parting import explained
-from parity.checking.runs import Runs, SideError, first_line, run_side
+from parity.checking.question import Question
+from parity.checking.runs import Runs, SideError, _first_line, run_side
 from parity.checking.structure import compare_structure
 from parity.checking.tensors import judge_tensors
 from parity.checking.work import Task, examine
@@ -127,7 +128,7 @@ def _prepared(models: Models, question: Question) -> tuple[Training | None, list
         transform, by_name = _transform(models, question)
         rule = jax_training.rule_of(models.jax, transform, models.torch.parameters, by_name=by_name)
     except Exception as error:
-        message = f"the optimizer cannot be used: {first_line(error)}"
+        message = f"the optimizer cannot be used: {_first_line(error)}"
         return None, [Finding("update", "optimizer", "optimizer", Verdict.STRUCTURE, message)], []
     shared = {s: at for s, at in rule.slots.items() if s in slots}
     named = {s: at for s, at in rule.named.items() if s in slots}
