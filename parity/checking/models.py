@@ -1,5 +1,6 @@
 """The check of two models: their parameters matched, then outputs, loss, state and gradients, then training."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -98,7 +99,7 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
     findings = _without_repeats([*first, *outline.findings, *result.findings])
     if result.error is None:
         findings = apply_conventions(findings, question.conventions)
-    remarks = (*found.remarks, *outline.remarks, *(r.replace(f"{PARAMETERS}.", "") for r in result.remarks))
+    remarks = (*found.remarks, *outline.remarks, *map(_without_kinds, result.remarks))
     return replace(result, findings=tuple(findings), remarks=remarks)
 
 
@@ -195,6 +196,11 @@ def told(finding: Finding, found: Match, outputs: Mapping[str, str]) -> Finding:
     if finding.torch_path == "loss" and stage == "forward":
         return replace(finding, stage="loss")
     return finding
+
+
+def _without_kinds(remark: str) -> str:
+    """A remark on tensors by the models' own names."""
+    return re.sub(rf"\b{OWN}\.", "jax's ", re.sub(rf"\b({PARAMETERS}|{FIXED}|{STATE})\.", "", remark))
 
 
 def _modes(torch: Any, jax: Any) -> tuple[Finding, ...]:

@@ -179,7 +179,10 @@ def test_each_side_keeps_its_own_weights_where_it_is_told_to_and_what_is_not_com
     report = parity.check(MODEL, twin, X, weights=None)
     assert report, str(report)
     assert [f.torch_path for f in report.findings if f.stage == "gradient"] == ["inputs.0"]
-    assert "no parameter's gradient is compared" in report.results[0].remarks[0]
+    told = report.results[0].remarks
+    assert "no parameter's gradient is compared" in told[0]
+    fresh = parity.check(MODEL, mlp(), X, weights=None).results[0].remarks
+    assert any(r.startswith("input jax's fc1.bias, jax's fc2.bias, jax's ln.bias: 0 everywhere") for r in fresh)
 
 
 def test_weights_auto_that_cannot_be_mapped_say_so(monkeypatch):
@@ -230,7 +233,10 @@ def test_a_convention_is_accepted_by_the_parameters_torch_name():
     x = np.array([[0.0, 1.0], [0.5, 0.0]])
     report = parity.check(Kinked(), side, x, weights=None)
     assert (report.first.torch_path, report.first.verdict) == ("inputs.0", Verdict.CONVENTION)
-    assert parity.check(Kinked(), side, x, weights=None, conventions={"gradient/inputs.0": "two slopes at zero"})
+    accepted = {"conventions": {"gradient/inputs.0": "two slopes at zero"}}
+    assert parity.check(Kinked(), side, x, weights=None, **accepted)
+    trained = parity.check(Kinked(), side, x, weights=None, loss="mse", targets=np.ones((2, 2)), **accepted)
+    assert trained, str(trained)
 
 
 @pytest.mark.parametrize(
