@@ -12,7 +12,7 @@ from parity.checking.recorded import RecordedSide
 from parity.checking.runs import Runs
 from parity.checking.structure import compare_structure
 from parity.checking.tensors import judge_tensors
-from parity.checking.work import Task, _apply_conventions
+from parity.checking.work import Task, apply_conventions
 from parity.numerics import Finding, Verdict
 from parity.report import CaseResult, Report
 from parity.sides.replay import Replay
@@ -84,7 +84,7 @@ def compare(
     task = Task(name or torch.name, {}, conventions=conventions or {})
     result = CaseResult(
         task.name,
-        tuple(_apply_conventions(findings, task)),
+        tuple(apply_conventions(findings, task.conventions)),
         seconds=time.perf_counter() - began,
         device=torch.device if torch.device == jax.device else f"{torch.device} and {jax.device}",
         remarks=tuple(remarks),

@@ -54,7 +54,7 @@ def run_side(side: Any, inputs: dict[str, Any], **options: Any) -> Trace:
         raise
     except Exception as error:
         raise SideError(
-            f"the {side.framework} side {_verb(error)} in its {options.get('dtype')} run: {_first_line(error)}"
+            f"the {side.framework} side {_verb(error)} in its {options.get('dtype')} run: {first_line(error)}"
         ) from error
 
 
@@ -68,6 +68,7 @@ class Runs:
         dtype: The working dtype.
         wrt, stage: As they were run.
         lacking: Why a side has no float64 run, by framework.
+        apart: First parts of the paths of outputs that are not differentiated.
     """
 
     inputs: dict[str, Any]
@@ -79,6 +80,7 @@ class Runs:
     wrt: tuple[str, ...] | None
     stage: str
     lacking: Mapping[str, str] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -136,6 +138,7 @@ class Runs:
             wrt,
             stage,
             lacking,
+            task.apart,
         )
 
     def arrays(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -216,7 +219,7 @@ def response(
                 trace = side.run(moved, dtype=runs.dtype if lacking else "float64", **options)
         except Exception as error:
             raise SideError(
-                f"the {side.framework} side {_verb(error)} while its sensitivity was measured: {_first_line(error)}"
+                f"the {side.framework} side {_verb(error)} while its sensitivity was measured: {first_line(error)}"
             ) from error
         for name in names:
             other = trace.tensors.get(name)
@@ -238,5 +241,5 @@ def _verb(error: BaseException) -> str:
     return "ran out of memory" if out_of_memory(error) else "raised"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

@@ -21,9 +21,9 @@ def render(report: Report) -> str:
     """The report as JSON.
 
     Each object is one dataclass of the report and has its fields as keys; a verdict is its name. What a report derives
-    (`agrees`, `verdict`, `exit_status`, `stages`, `first`) stands beside it. JSON has no NaN and no infinity: they are
-    the strings "NaN", "Infinity" and "-Infinity", which `float` and JavaScript's `Number` read back. A curve longer
-    than 1,000 steps is thinned: `index` names the steps that are kept, `steps` says how many there were.
+    (`agrees`, `verdict`, `exit_status`, `stages`, `first`, `cause`) stands beside it. JSON has no NaN and no infinity:
+    they are the strings "NaN", "Infinity" and "-Infinity", which `float` and JavaScript's `Number` read back. A curve
+    longer than 1,000 steps is thinned: `index` names the steps that are kept, `steps` says how many there were.
 
     Args:
         report: The report.
@@ -32,6 +32,7 @@ def render(report: Report) -> str:
         ASCII text that strict parsers read; the same report always gives the same text. It ends with a newline.
     """
     first = next(((r, f) for r in report.results for f in r.findings if not f), None)
+    cause = report.cause
     whole = {
         "schema": SCHEMA,
         "agrees": bool(report),
@@ -39,6 +40,7 @@ def render(report: Report) -> str:
         "exit_status": report.exit_status,
         "stages": report.stages,
         "first": {"name": first[0].name, **_fields(first[1])} if first else None,
+        "cause": {"text": cause.text, "fix": cause.fix} if cause else None,
         "dtypes": report.dtypes,
         "environment": report.environment,
         "results": [_result(r) for r in report.results],

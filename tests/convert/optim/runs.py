@@ -90,7 +90,7 @@ def jax_train(run: Any, first: int, last: int) -> tuple[Any, Any, list[float]]:
 
 
 def switched(path: Any, dtype: str, change: Any = lambda run: run) -> list[float]:
-    """torch, JAX, torch, a hundred steps each, the run carried by a file; `change` plants a fault at the first switch."""
+    """torch, JAX, torch, a hundred steps each, the run carried by a file; `change` plants a fault at the first."""
     first = Torch(dtype)
     losses = first.train(0, 100)
     first.save(path, 100, 200)

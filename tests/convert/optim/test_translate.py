@@ -186,7 +186,7 @@ def test_a_parameter_that_is_stepped_twice_is_refused():
 def test_a_hyperparameter_of_a_newer_torch_is_refused():
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))])
     optimizer.defaults["cautious"] = optimizer.param_groups[0]["cautious"] = True
-    with pytest.raises(ValueError, match="SGD has cautious, which jax_impl.optim.SGD does not know"):
+    with pytest.raises(ValueError, match=r"SGD has cautious, which jax_impl\.optim\.SGD does not know"):
         parity.optim.from_torch(optimizer)
 
 
@@ -208,7 +208,7 @@ def test_params_and_gradients_of_other_names_shapes_or_dtypes_are_refused():
 
 def test_a_float64_state_is_not_rounded_silently():
     run = TorchRun(torch.optim.Adam, {"w": np.ones(2)}).steps(1, 2)
-    with pytest.raises(ValueError, match="float64, which JAX would round; call inside jax.enable_x64"):
+    with pytest.raises(ValueError, match=r"float64, which JAX would round; call inside jax\.enable_x64"):
         parity.optim.from_torch(run.optimizer).load_state(run.optimizer.state_dict())
 
 
