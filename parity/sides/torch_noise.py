@@ -126,7 +126,8 @@ class RoundingNoise(TorchDispatchMode):
             return torch.complex(self._draws(like.real), self._draws(like.real))
         if like.device not in self._generators:
             seeds = self.seed // STRATA, self.seed
-            self._generators[like.device] = tuple(torch.Generator(like.device).manual_seed(n) for n in seeds)
+            one, other = (torch.Generator(like.device).manual_seed(n) for n in seeds)
+            self._generators[like.device] = one, other
         common, own = self._generators[like.device]
         # Eight errors to a random byte: five times as fast as a random number for each. A byte and its complement have
         # the same sizes with other signs, so that no sum over many is off by the mean of the table. All members draw
