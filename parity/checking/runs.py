@@ -215,7 +215,7 @@ def response(
             if operations and not lacking:
                 trace = side.disturbed(runs.inputs, h, member, **options)
             else:
-                moved = perturbed(runs.inputs, h, np.random.default_rng(member))
+                moved = perturbed(runs.inputs, h, member)
                 trace = side.run(moved, dtype=runs.dtype if lacking else "float64", **options)
         except Exception as error:
             raise SideError(

@@ -114,7 +114,7 @@ class JaxSide:
         Returns:
             The Trace of the disturbed run.
         """
-        moved = perturbed(inputs, size, np.random.default_rng(seed))
+        moved = perturbed(inputs, size, seed)
         return self.run(moved, dtype="float64", device=device, wrt=wrt, stage=stage)
 
 

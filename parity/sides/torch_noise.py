@@ -10,6 +10,8 @@ from torch._decomp import get_decompositions
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from parity.sides.inputs import STRATA, strata
+
 # Operations that move, choose or count values and round none of them, by their ATen name.
 EXACT = frozenset(
     "abs alias amax amin arange argmax argmin as_strided bitwise_and bitwise_not bitwise_or bucketize cat ceil clamp "
@@ -33,10 +35,17 @@ APPROXIMATED = frozenset(
 APPROXIMATION = 4.0  # roundings that one of them counts as; libraries state at most 4 units in the last place
 # Some of them subtract terms of size one and more near a zero of theirs: they err by the size of those.
 SUBTRACTING = frozenset("lgamma digamma".split())
+# They bend at -3 and 3, which other code finds at 0 and 6 of x + 3: a rounding of 6 is two of 3.
+SHIFTED = frozenset("hardswish hardswish_backward hardsigmoid hardsigmoid_backward".split())
+# Lanczos' series for lgamma, XLA's, adds up four terms as large as x + 6.5: 34 u off at 2.5, where lgamma is 0.28.
+LANCZOS = 6.5
 # Backward stable in norm: the result is right for a matrix that errs in every element by the size of the largest ones.
 NORMWISE = ("linalg_", "_linalg_", "cholesky", "triangular_solve", "ormqr", "geqrf", "lu_solve")
 MEAN_SIZE = math.sqrt(13.0 / 12.0)  # root mean square of a number between 0.5 and 1.5
 LARGEST = 0.25  # A relative error beyond it is no rounding any more: long sums at bfloat16 would change sign.
+ADDING = frozenset("sum mean nansum var".split())
+MANY = 256  # terms; fewer differ too little for it to matter how many of them are equal
+ALIKE = 2.0**-22  # a larger error would make equal terms differ in 18 bits
 ALONG_ROWS = frozenset("cumsum cumprod logcumsumexp".split())
 # Kernels that take several steps, some of which cancel (1 + erf in gelu, x - max in softmax): they are disturbed step
 # by step, in torch's own reference formula for each.
@@ -53,22 +62,23 @@ COMPOSITE = (
 class RoundingNoise(TorchDispatchMode):
     """Multiplies what every operation gives by 1 + h xi, xi random of mean square 1, forwards and backwards.
 
-    A sum of n terms errs by about sqrt(n) roundings of its result, and where its terms cancel by sqrt(n) roundings of
-    the terms; so a contraction's result and its inputs are both disturbed by sqrt(n) h, and so are those of a kernel
-    that is neither elementwise nor known, since it may add up. Complex numbers err in both parts by the size of their
-    modulus. With h a unit roundoff this is what honest arithmetic of that precision does, one sample of it at a time;
-    with a smaller h it is the derivative of that. It cannot reach into other processes.
+    A sum of n terms errs by about sqrt(n) roundings of its result (by more where terms repeat: `_walk`), and where its
+    terms cancel by sqrt(n) roundings of the terms; so a contraction's result and its inputs are both disturbed by
+    sqrt(n) h, and so are those of a kernel that is neither elementwise nor known, since it may add up. Complex numbers
+    err in both parts by the size of their modulus. With h a unit roundoff this is what honest arithmetic of that
+    precision does, one sample of it at a time; with a smaller h it is the derivative of that. It cannot reach into
+    other processes.
 
     Args:
         size: h, the relative size of one rounding.
-        seed: Of the signs.
+        seed: Member of the ensemble; eight of them take all the `strata` of an error.
     """
 
     def __init__(self, size: float, seed: int) -> None:
         super().__init__()
         self.size = size
         self.seed = seed
-        self._generators: dict[torch.device, torch.Generator] = {}
+        self._generators: dict[torch.device, tuple[torch.Generator, torch.Generator]] = {}
         self._steps = _reference_formulas()
 
     def __torch_dispatch__(
@@ -82,22 +92,27 @@ class RoundingNoise(TorchDispatchMode):
         if func.is_view or _exact(stem, args):
             return func(*args, **kwargs)
         mutable = func._schema.is_mutable  # a copy of an argument that is written would lose what is written
-        terms = _terms(stem, args)
+        terms, given = _terms(stem, args), args
         if not mutable and stem.startswith(NORMWISE):
             args = tree_map(self._disturbed_in_norm, args)
+        elif not mutable and stem in SHIFTED:
+            args = tree_map(self._disturbed(2.0), args)
         elif not mutable and (terms > 1 or (terms == 0 and torch.Tag.pointwise not in func.tags)):
             args = tree_map(self._disturbed(math.sqrt(max(terms, 1.0))), args)
         result = func(*args, **kwargs)
         if terms == 0:
             terms = _terms_of_reduction(args, result)
-        scale = math.sqrt(max(terms, 1.0)) * (APPROXIMATION if stem in APPROXIMATED else 1.0)
+        scale: Any = math.sqrt(max(terms, 1.0)) * (APPROXIMATION if stem in APPROXIMATED else 1.0)
+        if stem in ADDING and terms >= MANY and self.size <= ALIKE and given[0].dtype == torch.float64:
+            scale = _walk(stem, given, self.seed).reshape(result.shape).abs_().clamp_(min=scale)
         written = _written(func, args, kwargs)
         kept = {id(leaf) for leaf in written}
         for leaf in (*written, *(r for r in tree_leaves(result) if id(r) not in kept)):
             if _is_inexact(leaf):
                 leaf.mul_(self._factor(leaf, scale))
                 if stem in SUBTRACTING:
-                    leaf.add_(self._draws(leaf).mul_(self.size * scale))
+                    size = given[0].abs().add_(LANCZOS).mul_(2.0) if stem == "lgamma" else scale
+                    leaf.add_(self._draws(leaf).mul_(self.size).mul_(size))
                 if stem.startswith("_fft_"):
                     leaf.add_(self._draws(leaf) * _size_along(leaf, args[1]).mul_(self.size))
         return result
@@ -109,19 +124,26 @@ class RoundingNoise(TorchDispatchMode):
         """
         if like.is_complex():
             return torch.complex(self._draws(like.real), self._draws(like.real))
-        generator = self._generators.get(like.device)
-        if generator is None:
-            generator = self._generators[like.device] = torch.Generator(like.device).manual_seed(self.seed)
+        if like.device not in self._generators:
+            seeds = self.seed // STRATA, self.seed
+            one, other = (torch.Generator(like.device).manual_seed(n) for n in seeds)
+            self._generators[like.device] = one, other
+        common, own = self._generators[like.device]
         # Eight errors to a random byte: five times as fast as a random number for each. A byte and its complement have
-        # the same sizes with other signs, so that no sum over many is off by the mean of the table.
+        # the same sizes with other signs, so that no sum over many is off by the mean of the table. All members draw
+        # the same bytes, so that an element's errors lie in different strata.
         count = -(-like.numel() // 8)
-        drawn = torch.randint(0, 256, (count,), generator=generator, device=like.device)
-        half = torch.rand((128, 8), generator=generator, device=like.device, dtype=like.dtype).add_(0.5)
-        octets = _signs(like.device, like.dtype) * torch.cat([half, half.flip(0)]).div_(MEAN_SIZE)
+        drawn = torch.randint(0, 256, (count,), generator=common, device=like.device)
+        least, sign = _strata(like.device, like.dtype, self.seed % STRATA)
+        half = torch.rand((128, 8), generator=own, device=like.device, dtype=like.dtype)
+        half = half.div_(STRATA // 2).add_(least).mul_(sign).div_(MEAN_SIZE)
+        octets = torch.cat([half, -half.flip(0)])
         return octets.index_select(0, drawn).reshape(-1)[: like.numel()].reshape(like.shape)
 
-    def _factor(self, like: torch.Tensor, scale: float) -> torch.Tensor:
-        return self._draws(like).mul_(min(self.size * scale, LARGEST)).add_(1.0)
+    def _factor(self, like: torch.Tensor, scale: float | torch.Tensor) -> torch.Tensor:
+        size = self.size * scale
+        most = size.clamp(max=LARGEST) if isinstance(size, torch.Tensor) else min(size, LARGEST)
+        return self._draws(like).mul_(most).add_(1.0)
 
     def _disturbed(self, scale: float) -> Callable[[Any], Any]:
         return lambda leaf: leaf * self._factor(leaf, scale) if _is_inexact(leaf) else leaf
@@ -140,10 +162,29 @@ def _reference_formulas() -> dict[Any, Callable[..., Any]]:
 
 
 @functools.cache
-def _signs(device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """The eight signs of every byte, of shape (256, 8)."""
-    bits = (torch.arange(256, device=device)[:, None] >> torch.arange(8, device=device)) & 1
-    return bits.to(dtype).mul_(2.0).sub_(1.0)
+def _strata(device: torch.device, dtype: torch.dtype, member: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Least size and sign of the errors of one member, of shape (128, 8): for half of the bytes."""
+    stratum = torch.from_numpy(strata()[member]).to(device).reshape(128, 8)
+    least = 0.5 + (stratum // 2).to(dtype) / (STRATA // 2)
+    return least, 1.0 - 2.0 * (stratum % 2).to(dtype)
+
+
+def _walk(stem: str, args: tuple[Any, ...], seed: int) -> torch.Tensor:
+    """Sum of xi over the terms that a reduction adds up, where terms that are equal to 18 bits have one xi.
+
+    The rounding of s + t depends on t's last bits, so equal terms err alike as long as s has one exponent: a sum of n
+    terms of V values, each as often, errs by n / sqrt(V) roundings, not by sqrt(n). Inputs of bfloat16 have some
+    thousand values: 250,000 squares of them, added one after the other, were 8,500 roundings off where sqrt(n) is 500.
+    What a disturbance of 2^-22 and less moved stays within 18 bits, mostly. A zero adds no rounding.
+    """
+    terms = args[0]
+    axes = next((tuple(a) for a in args[1:] if isinstance(a, (list, tuple)) and a), tuple(range(terms.ndim)))
+    if stem == "var":
+        terms = (terms - terms.mean(axes, keepdim=True)).square_()
+    mixed = ((terms.contiguous().view(torch.int64) + (1 << 33)) >> 34) * (0x9E3779B97F4A7C1 + 2 * seed)
+    mixed ^= mixed >> 29  # modulo 2^64 the upper bits of a product are as good as random
+    mixed *= 0x3F58476D1CE4E5B9
+    return mixed.to(terms.dtype).mul_(math.sqrt(3.0) / 2.0**63).sum(axes)
 
 
 def _size_along(leaf: torch.Tensor, axes: Any) -> torch.Tensor:

@@ -161,7 +161,7 @@ class TorchSide:
         Returns:
             The Trace of the disturbed run.
         """
-        moved = perturbed(inputs, size, np.random.default_rng(seed))
+        moved = perturbed(inputs, size, seed)
         return self.run(moved, dtype="float64", device=device, wrt=wrt, stage=stage, noise=RoundingNoise(size, seed))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import torch
 
@@ -36,9 +37,8 @@ def test_an_honest_pair_agrees(name: str, size: int, whole: bool, record_propert
     for seed, dtype in checks:
         result = grid.examined(TABLE[name], size, seed, (dtype,))
         alarms += [result.error] if result.error else []
-        alarms += [
-            f"seed {seed}, {dtype}: {f.verdict} {f.stage} {f.torch_path}: {f.message}" for f in result.findings if not f
-        ]
+        wrong = [f for f in result.findings if not f]
+        alarms += [f"seed {seed}, {dtype}: {f.verdict} {f.stage} {f.torch_path}: {f.message}" for f in wrong]
         shares.append((dtype, largest(f.ratio64 for f in result.findings), largest(f.ratio for f in result.findings)))
     total = sum(map(len, grid.whole().values()))
     record_property(PROPERTY, json.dumps({"shares": shares, "of": total}))
@@ -88,6 +88,17 @@ def test_a_library_function_that_is_off_by_hundreds_of_units_is_no_false_alarm()
     units = [float(np.abs(o).max()) / 2**-53 for o in off]
     assert units[0] < 4
     assert all(result.findings) == (units[1] < 50)
+
+
+def test_a_library_gradient_that_cancels_near_zero_is_said_to_amplify_rounding():
+    # optax's Huber loss is q^2 / 2 + d (|e| - q), q = min(|e|, d): where e is small its gradient is (q - d) + d.
+    rng = np.random.default_rng(0)
+    inputs = {"x": rng.normal(size=100_000), "y": rng.normal(size=100_000)}
+    torch_loss = side("torch", lambda x, y: torch.nn.functional.huber_loss(x, y, delta=0.7))
+    jax_loss = side("jax", lambda x, y: optax.huber_loss(x, y, delta=0.7).mean())
+    result = examine(torch_loss, jax_loss, Task("huber", inputs), dtypes=("float32",))
+    told = {f.torch_path: (f.verdict, f.worse) for f in result.findings if f.stage == "gradient"}
+    assert told == dict.fromkeys(("x", "y"), (Verdict.UNSTABLE, "jax"))
 
 
 def test_the_table_is_as_large_as_it_says() -> None:

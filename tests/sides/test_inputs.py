@@ -29,12 +29,19 @@ def test_rounding_and_disturbing_touch_floating_arrays_only():
     low = rounded(NEST, "bfloat16")
     assert low["a"].tolist() == [0.10009765625, -0.2001953125]
     assert low["l"][0] is NEST["l"][0]
-    moved = perturbed(NEST, 2.0**-10, np.random.default_rng(0))
+    moved = perturbed(NEST, 2.0**-10, 0)
     errors = np.abs(moved["a"] / NEST["a"] - 1) / 2.0**-10
     assert np.all((errors > 0.48) & (errors < 1.45)), "between 0.5 and 1.5, by their root mean square"
     assert errors[0] != errors[1], "errors of one size would cancel exactly in a sum of two"
     assert moved["s"].step == 3
     assert NEST["a"].tolist() == [0.1, -0.2]
+
+
+def test_eight_members_err_by_every_size_in_either_direction():
+    moved = np.stack([perturbed({"x": np.ones(500)}, 1.0, member)["x"] for member in range(8)]) - 1.0
+    assert (moved.max(0) > 1.2).all()
+    assert (moved.min(0) < -1.2).all()
+    assert abs(np.corrcoef(moved)[np.triu_indices(8, 1)]).max() < 0.4, "no member is another one with the signs turned"
 
 
 def test_a_cotangent_depends_on_name_shape_and_dtype_alone():

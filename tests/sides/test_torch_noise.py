@@ -1,12 +1,14 @@
 """The noise that measures a sensitivity: it errs where arithmetic does, by its size, and changes nothing else."""
 
 import math
+import zlib
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
+from parity.numerics import confidence_factor, round_to
 from parity.sides.torch_noise import RoundingNoise
 
 H = 2.0**-24
@@ -64,6 +66,44 @@ def test_what_moves_values_does_not_err():
 def test_a_sum_that_cancels_errs_by_the_size_of_its_terms():
     x = torch.tensor([[1e6, 1.0, -1e6]], dtype=torch.float64)
     assert rms(changes(lambda x: x.sum(1), x)) > 1e5
+
+
+def test_terms_that_repeat_err_alike():
+    rng = np.random.default_rng(0)
+    n = 50_000
+    many = torch.from_numpy(rng.uniform(1, 2, n))
+    few = torch.from_numpy(round_to(many.numpy(), "bfloat16"))
+    of_many, of_few, of_one = (
+        rms(changes(lambda x: x.sum(), x)) / float(x.sum()) for x in (many, few, many[:1].expand(n))
+    )
+    assert 0.5 * math.sqrt(n) < of_many < 3 * math.sqrt(n)
+    assert 0.3 * n / math.sqrt(128) < of_few < 3 * n / math.sqrt(128), "128 numbers of bfloat16 lie between 1 and 2"
+    assert 0.3 * n < of_one < 3 * n
+    rectified = torch.where(many < 1.01, many, 0.0)
+    assert rms(changes(lambda x: x.sum(), rectified)) / float(rectified.sum()) < 3 * math.sqrt(n), "zeros add none"
+
+
+def test_squares_of_few_values_added_one_by_one_stay_within_the_bound():
+    # The variance of 250,632 numbers of bfloat16, seed 0 of the proof: 8,500 roundings off where sqrt(n) is 500.
+    rng = np.random.default_rng((zlib.crc32(b"batch norm"), 1_000_000, 0))
+    x = round_to(rng.normal(size=(2, 4, 354, 354)) + 0.1, "bfloat16")[:, 2].ravel()
+    squares = (x - x.mean()) ** 2
+    error = abs(np.cumsum(squares)[-1] - math.fsum(squares)) / x.size / 2**-53
+    s = rms(changes(lambda x: torch.var(x, correction=0), torch.from_numpy(x)))
+    assert 5000 < error < 2 * confidence_factor(1) * s
+
+
+def test_a_kink_within_a_rounding_is_crossed_in_some_member_by_every_element():
+    x = torch.full((20_000,), 1.0 + 1.1 * H, dtype=torch.float64)
+    crossed = changes(lambda x: (x * 1.0 < 1.0).to(x.dtype), x) != 0
+    assert bool(crossed.any(0).all())
+    assert not bool(crossed.all(0).any())
+
+
+def test_a_kink_that_other_code_finds_after_a_shift_is_reached_by_the_rounding_of_that():
+    x = torch.full((5_000,), 3.0 - 3.5 * H, dtype=torch.float64)  # x + 3 rounds to 6 or nearly, 3 x does not
+    gradient = torch.func.grad(lambda x: torch.nn.functional.hardsigmoid(x).sum())
+    assert bool((changes(torch.enable_grad()(gradient), x).abs().amax(0) > 1e5).all())
 
 
 def test_two_equal_errors_never_cancel_in_every_member():

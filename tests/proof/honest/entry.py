@@ -23,6 +23,7 @@ class Honest:
         wrt: Inputs to differentiate; None for every floating one, () for none.
         without: Why there is no run at a size or a dtype.
         scaled: How the inputs stay below the size where work grows faster than they do.
+        conventions: Where both sides take valid subgradients that differ, and why.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Honest:
     wrt: tuple[str, ...] | None = None
     without: Mapping[int | str, str] = field(default_factory=dict)
     scaled: str = ""
+    conventions: Mapping[str, str] = field(default_factory=dict)
 
 
 def capped(entries: tuple[Honest, ...], reason: str, *, whole: tuple[str, ...] = ()) -> tuple[Honest, ...]:
