@@ -179,9 +179,7 @@ class TrainingRecord:
         """Refuse a header that contradicts itself."""
         for name, tensor in self.model.items():
             if not isinstance(tensor, Tensor):
-                raise FileError(
-                    f"optim: {path} holds {name} as {tensor!r}, wanted a tensor; save it again"
-                )
+                raise FileError(f"optim: {path} holds {name} as {tensor!r}, wanted a tensor; save it again")
         for other, name in self.ties.items():
             if name not in self.model:
                 raise FileError(f"optim: {path} ties {other} to {name}, which it lacks; save it again")

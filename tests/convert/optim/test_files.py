@@ -41,7 +41,9 @@ def test_what_could_not_come_back_is_refused_with_its_place(value):
         encode({"x": value}, "schedule", {})
 
 
-@pytest.mark.parametrize("value", [{"tensor": "w"}, {"pickle": "x"}, {"dict": [[1]]}, {"float": "1e9"}, {}, {"dict": 1}])
+@pytest.mark.parametrize(
+    "value", [{"tensor": "w"}, {"pickle": "x"}, {"dict": [[1]]}, {"float": "1e9"}, {}, {"dict": 1}]
+)
 def test_a_forged_header_is_refused(value):
     with pytest.raises(FileError):
         decode(value, {})
@@ -122,7 +124,7 @@ def test_files_of_others_are_refused(tmp_path):
     with pytest.raises(FileError, match="cannot be read: No such file"):
         TrainingRecord.load(tmp_path / "none")
     Trace({"x": np.ones(2)}).save(tmp_path / "trace")
-    with pytest.raises(FileError, match="no training state: its header has no entry 'parity.training'"):
+    with pytest.raises(FileError, match="no training state: its header has no entry"):
         TrainingRecord.load(tmp_path / "trace")
     torch.save({"model": {}}, tmp_path / "torch.pt")
     with pytest.raises(FileError, match="no safetensors file"):

@@ -1,4 +1,4 @@
-"""A weight map as compiled code: gradients into torch's layout and updates back, through transposes, splits and sums."""
+"""A weight map as compiled code: gradients into torch's layout, updates back; transposes, splits and sums."""
 
 import jax
 import jax.numpy as jnp
@@ -6,9 +6,9 @@ import numpy as np
 import optax
 import pytest
 import torch
+from convert.optim.moves import TorchRun, apart, gradients, start
 
 import parity
-from convert.optim.moves import TorchRun, apart, gradients, start
 from parity.convert.optim.places import Places
 
 SHAPES = {"conv.weight": (4, 3, 2, 2), "qkv.weight": (12, 4), "bias_a": (5,), "bias_b": (5,)}

@@ -9,10 +9,9 @@ import numpy as np
 import optax
 import pytest
 import torch
+from convert.optim.moves import OPTIMIZERS, TorchRun, apart, gradients, jax_steps, same, shapes_of, start
 
 import parity
-from convert.optim.moves import OPTIMIZERS, TorchRun, apart, gradients, jax_steps, shapes_of, start
-
 
 pytestmark = pytest.mark.filterwarnings("ignore::parity.convert.optim.exactness.InexactWarning")
 LIMIT = 1e-12  # of the parameters' size at float64: the issue's
@@ -25,17 +24,6 @@ def maker(name):
 
 def jax_params(run):
     return {name: jnp.array(array) for name, array in run.arrays().items()}
-
-
-def same(one, other):
-    """Two state_dicts of torch, bit for bit and type for type."""
-    if isinstance(one, torch.Tensor):
-        return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list | tuple):
-        return type(one) is type(other) and len(one) == len(other) and all(map(same, one, other))
-    return type(one) is type(other) and one == other
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -187,7 +175,7 @@ def test_a_parameter_that_is_stepped_twice_is_refused():
 def test_a_hyperparameter_of_a_newer_torch_is_refused():
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))])
     optimizer.defaults["cautious"] = optimizer.param_groups[0]["cautious"] = True
-    with pytest.raises(ValueError, match="SGD has cautious, which jax_impl.optim.SGD does not know"):
+    with pytest.raises(ValueError, match="SGD has cautious, which"):
         parity.optim.from_torch(optimizer)
 
 
@@ -209,7 +197,7 @@ def test_params_and_gradients_of_other_names_shapes_or_dtypes_are_refused():
 
 def test_a_float64_state_is_not_rounded_silently():
     run = TorchRun(torch.optim.Adam, {"w": np.ones(2)}).steps(1, 2)
-    with pytest.raises(ValueError, match="float64, which JAX would round; call inside jax.enable_x64"):
+    with pytest.raises(ValueError, match="float64, which JAX would round; call inside"):
         parity.optim.from_torch(run.optimizer).load_state(run.optimizer.state_dict())
 
 
@@ -219,7 +207,10 @@ def test_a_float64_state_is_not_rounded_silently():
         (lambda d: d["param_groups"][0].update(lr=0.5), r"lr = 0.5 in the param group 0, this optimizer 0.001"),
         (lambda d: d["param_groups"].append(d["param_groups"][0]), r"groups of \[2, 2\] parameters, this optimizer of"),
         (lambda d: d["state"][0].pop("exp_avg"), r"has the slots \['exp_avg_sq', 'step'\], Adam here has"),
-        (lambda d: d["state"][0].update(exp_avg=torch.ones(3)), r"exp_avg of a is \(3,\), wanted a tensor of the shape"),
+        (
+            lambda d: d["state"][0].update(exp_avg=torch.ones(3)),
+            r"exp_avg of a is \(3,\), wanted a tensor of the shape",
+        ),
         (lambda d: d["param_groups"][0].update(param_names=["b", "a"]), r"param_names = \['b', 'a'\]"),
     ],
 )
