@@ -1,7 +1,7 @@
 """One step of an optimizer, compiled, beside stock optax's and torch's, in one run and on the same numbers.
 
-All take turns round by round, so that what else the machine does falls on each alike; a ratio is of two neighbours in
-time, and its median over the rounds is told.
+All take turns round by round, and who begins changes, so that what else the machine does falls on each alike; a ratio
+is of two neighbours in time, and its median over the rounds is told.
 """
 
 import importlib.util
@@ -33,6 +33,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
 }
 ROUNDS = 15
 WARM_UP = 2
+PAUSE = 0.25  # seconds between the frameworks: a pool of threads goes on spinning for a while after its work
 TENSORS = 8  # what a model has is several
 
 
@@ -104,11 +105,15 @@ def rows_of(optimizer: str, elements: int) -> list[Row]:
     for _ in range(WARM_UP):
         for step in steps.values():
             step()
-    for _ in range(ROUNDS):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            times[name].append(time.perf_counter() - start)
+    for turn in range(ROUNDS):
+        for framework in ((OURS, OPTAX), tuple(TORCH)):
+            names = [name for name in framework if name in steps]
+            time.sleep(PAUSE)
+            for place in range(len(names)):
+                name = names[(place + turn) % len(names)]
+                start = time.perf_counter()
+                steps[name]()
+                times[name].append(time.perf_counter() - start)
     rows = [Row(optimizer, name, missing=why) for name, why in missing.items()]
     for name, seconds in times.items():
         ratios = [own / optax for own, optax in zip(seconds, times.get(OPTAX, ()), strict=False)]

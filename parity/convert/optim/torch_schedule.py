@@ -108,12 +108,12 @@ def state_at(record: ScheduleRecord, optimizer: torch.optim.Optimizer) -> dict[s
         scheduler = object.__new__(getattr(torch.optim.lr_scheduler, record.kind))
         scheduler.optimizer = optimizer
         replay(record, scheduler, optimizer)
+        return dict(scheduler.state_dict())
     except (AttributeError, KeyError, TypeError, FileError) as error:
         raise FileError(
             f"optim: a {record.kind} cannot be made of its state_dict alone ({error}); build it in the program that "
             "goes on, and give it to parity.optim.load_torch with the file"
         ) from error
-    return dict(scheduler.state_dict())
 
 
 def _step(record: ScheduleRecord, scheduler: Any, optimizer: torch.optim.Optimizer) -> None:

@@ -97,3 +97,37 @@ def apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
     """The largest difference, as a share of the largest parameter."""
     size = max(float(np.abs(np.asarray(a)).max()) for a in other.values())
     return max(float(np.abs(np.asarray(one[n]) - np.asarray(other[n])).max()) for n in other) / size
+
+
+def same(one: Any, other: Any) -> bool:
+    """Two state_dicts of torch, bit for bit and type for type."""
+    if isinstance(one, torch.Tensor):
+        return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list | tuple):
+        return type(one) is type(other) and len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and one == other
+
+
+class Held(torch.nn.Module):
+    """A model that only holds the parameters of a run, and a buffer."""
+
+    def __init__(self, run: TorchRun) -> None:
+        super().__init__()
+        for name, parameter in run.parameters.items():
+            self.register_parameter(name.replace(".", "_"), parameter)
+        self.register_buffer("mean", torch.full((2,), 0.25))
+
+
+def jax_part(run: Any, first: int, last: int, **extra: Any) -> tuple[Any, Any]:
+    """Steps of a run that was loaded, whose names are those of Held; `extra` gives update() a value of each step."""
+    params, state = run.params, run.state
+    compiled = jax.jit(run.optimizer.update)
+    for step in range(first, last):
+        given = {name.replace(".", "_"): g for name, g in gradients(SHAPES, step).items()}
+        moved = {name: None if g is None else jax.numpy.asarray(g, params[name].dtype) for name, g in given.items()}
+        told = {name: values[step] for name, values in extra.items()}
+        updates, state = compiled(moved, state, params, **told)
+        params = optax.apply_updates(params, updates)
+    return params, state

@@ -9,6 +9,7 @@ import optax
 import torch
 
 import parity
+from jax_impl.clipping import clip_grad_norm
 
 SIZES, BATCH, STEPS = (6, 16, 3), 12, 300
 MAX_NORM = 0.5
@@ -61,12 +62,6 @@ class Torch:
         return parity.optim.load_torch(path, self.model, self.optimizer, self.scheduler)
 
 
-def clipped(gradients: Any) -> Any:
-    """As torch.nn.utils.clip_grad_norm_ does it; optax leaves out the 1e-6."""
-    share = jnp.minimum(1.0, MAX_NORM / (optax.global_norm(gradients) + 1e-6))
-    return jax.tree.map(lambda g: g * share, gradients)
-
-
 def loss_of(params: Any, x: Any, y: Any) -> Any:
     hidden = jnp.tanh(x @ params["0.weight"].T + params["0.bias"])
     return jnp.mean((hidden @ params["2.weight"].T + params["2.bias"] - y) ** 2)
@@ -78,7 +73,8 @@ def jax_train(run: Any, first: int, last: int) -> tuple[Any, Any, list[float]]:
     @jax.jit
     def stepped(params: Any, state: Any, x: Any, y: Any) -> Any:
         loss, gradients = jax.value_and_grad(loss_of)(params, x, y)
-        updates, state = run.optimizer.update(clipped(gradients), state, params)
+        clipped, _ = clip_grad_norm(gradients, MAX_NORM)
+        updates, state = run.optimizer.update(clipped, state, params)
         return optax.apply_updates(params, updates), state, loss
 
     params, state, losses = run.params, run.state, []
@@ -89,14 +85,20 @@ def jax_train(run: Any, first: int, last: int) -> tuple[Any, Any, list[float]]:
     return params, state, losses
 
 
-def switched(path: Any, dtype: str, change: Any = lambda run: run) -> list[float]:
-    """torch, JAX, torch, a hundred steps each, the run carried by a file; `change` plants a fault at the first."""
+def gone_over(path: Any, dtype: str, change: Any = lambda run: run) -> tuple[Any, Any, Any, list[float]]:
+    """A hundred steps in torch, a hundred in JAX: run, params, state and losses; `change` plants a fault."""
     first = Torch(dtype)
     losses = first.train(0, 100)
     first.save(path, 100, 200)
     run = change(parity.optim.load_jax(path))
     params, state, more = jax_train(run, 100, 200)
+    return run, params, state, losses + more
+
+
+def switched(path: Any, dtype: str) -> list[float]:
+    """The losses of torch, JAX, torch, a hundred steps each, the run carried by a file."""
+    run, params, state, losses = gone_over(path, dtype)
     parity.optim.save_jax(path, run.optimizer, params, state, step=200, others=run.others)
     last = Torch(dtype)
     assert last.load(path) == 200
-    return losses + more + last.train(200, STEPS)
+    return losses + last.train(200, STEPS)

@@ -124,7 +124,7 @@ def test_files_of_others_are_refused(tmp_path):
     with pytest.raises(FileError, match="cannot be read: No such file"):
         TrainingRecord.load(tmp_path / "none")
     Trace({"x": np.ones(2)}).save(tmp_path / "trace")
-    with pytest.raises(FileError, match=r"no training state: its header has no entry 'parity\.training'"):
+    with pytest.raises(FileError, match="no training state: its header has no entry"):
         TrainingRecord.load(tmp_path / "trace")
     torch.save({"model": {}}, tmp_path / "torch.pt")
     with pytest.raises(FileError, match="no safetensors file"):

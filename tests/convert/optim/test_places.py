@@ -1,4 +1,4 @@
-"""A weight map as compiled code: gradients into torch's layout and updates back, by transposes, splits and sums."""
+"""A weight map as compiled code: gradients into torch's layout, updates back; transposes, splits and sums."""
 
 import jax
 import jax.numpy as jnp

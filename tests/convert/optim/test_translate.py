@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 import torch
-from convert.optim.moves import OPTIMIZERS, TorchRun, apart, gradients, jax_steps, shapes_of, start
+from convert.optim.moves import OPTIMIZERS, TorchRun, apart, gradients, jax_steps, same, shapes_of, start
 
 import parity
 
@@ -24,17 +24,6 @@ def maker(name):
 
 def jax_params(run):
     return {name: jnp.array(array) for name, array in run.arrays().items()}
-
-
-def same(one, other):
-    """Two state_dicts of torch, bit for bit and type for type."""
-    if isinstance(one, torch.Tensor):
-        return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list | tuple):
-        return type(one) is type(other) and len(one) == len(other) and all(map(same, one, other))
-    return type(one) is type(other) and one == other
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -186,7 +175,7 @@ def test_a_parameter_that_is_stepped_twice_is_refused():
 def test_a_hyperparameter_of_a_newer_torch_is_refused():
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))])
     optimizer.defaults["cautious"] = optimizer.param_groups[0]["cautious"] = True
-    with pytest.raises(ValueError, match=r"SGD has cautious, which jax_impl\.optim\.SGD does not know"):
+    with pytest.raises(ValueError, match="SGD has cautious, which"):
         parity.optim.from_torch(optimizer)
 
 
@@ -208,7 +197,7 @@ def test_params_and_gradients_of_other_names_shapes_or_dtypes_are_refused():
 
 def test_a_float64_state_is_not_rounded_silently():
     run = TorchRun(torch.optim.Adam, {"w": np.ones(2)}).steps(1, 2)
-    with pytest.raises(ValueError, match=r"float64, which JAX would round; call inside jax\.enable_x64"):
+    with pytest.raises(ValueError, match="float64, which JAX would round; call inside"):
         parity.optim.from_torch(run.optimizer).load_state(run.optimizer.state_dict())
 
 
