@@ -48,6 +48,25 @@ def closing_over(array):
     return lambda x: x * array
 
 
+NAMES = (
+    "built-in",
+    "functional",
+    "module",
+    "method",
+    "import inside",
+    "closure",
+    "partial",
+    "side",
+    "ufunc",
+    "gelu",
+    "jitted",
+    "nnx module",
+    "global array",
+    "another function",
+    "callable",
+)
+
+
 @pytest.mark.parametrize(
     ("side", "framework"),
     [
@@ -67,7 +86,7 @@ def closing_over(array):
         (by_way_of_another, "jax"),
         (Callable(), "jax"),
     ],
-    ids=str,
+    ids=NAMES,
 )
 def test_a_side_that_mentions_one_framework_is_of_it(side, framework):
     assert framework_of(side) == framework
