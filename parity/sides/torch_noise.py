@@ -93,7 +93,7 @@ class RoundingNoise(TorchDispatchMode):
             return func(*args, **kwargs)
         mutable = func._schema.is_mutable  # a copy of an argument that is written would lose what is written
         terms, given = _terms(stem, args), args
-        if not mutable and stem.startswith(NORMWISE):
+        if not mutable and terms == 0 and stem.startswith(NORMWISE):
             args = tree_map(self._disturbed_in_norm, args)
         elif not mutable and stem in SHIFTED:
             args = tree_map(self._disturbed(2.0), args)

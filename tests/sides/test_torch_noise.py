@@ -106,6 +106,12 @@ def test_a_kink_that_other_code_finds_after_a_shift_is_reached_by_the_rounding_o
     assert bool((changes(torch.enable_grad()(gradient), x).abs().amax(0) > 1e5).all())
 
 
+def test_the_norm_of_a_vector_is_a_sum_and_no_matrix():
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 10_000)))
+    moved = changes(lambda x: torch.linalg.vector_norm(x, dim=1) / 100, x)
+    assert 20 < rms(moved) < 300, "sqrt(n) = 100 roundings; n = 10,000 of each element would swamp it"
+
+
 def test_two_equal_errors_never_cancel_in_every_member():
     ones = torch.ones(4096, 1, dtype=torch.float64)
     moved = changes(lambda x: x * 3 - x * 2, ones)  # signs of one size would cancel in 1 of 256 of them
