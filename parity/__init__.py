@@ -11,23 +11,31 @@ if TYPE_CHECKING:
     from parity.checking import assert_parity as assert_parity
     from parity.checking import check as check
     from parity.checking import check_seeds as check_seeds
+    from parity.checking import compare as compare
+    from parity.checking import record as record
     from parity.convert import optim as optim
     from parity.numerics import Finding as Finding
     from parity.numerics import Verdict as Verdict
     from parity.report import Report as Report
+    from parity.trace import Recording as Recording
     from parity.trace import Trace as Trace
+    from parity.trace import TraceError as TraceError
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Finding": "parity.numerics",
     "ParityError": "parity.checking",
+    "Recording": "parity.trace",
     "Report": "parity.report",
     "Trace": "parity.trace",
+    "TraceError": "parity.trace",
     "Verdict": "parity.numerics",
     "assert_parity": "parity.checking",
     "check": "parity.checking",
     "check_seeds": "parity.checking",
+    "compare": "parity.checking",
+    "record": "parity.checking",
     "optim": "parity.convert",
 }
 

@@ -62,7 +62,25 @@ def fingerprints(device: str) -> dict[str, str]:
     """
     for framework in FRAMEWORKS:
         require(framework)
-    return {f"{f.framework} on {f.device}": str(f) for f in (probe_torch(device), probe_jax(device))}
+    return {name: line for framework in FRAMEWORKS for name, line in fingerprint(framework, device).items()}
+
+
+def fingerprint(framework: str, device: str) -> dict[str, str]:
+    """What one backend does on one device, as a line for a report's environment.
+
+    Args:
+        framework: "torch" or "jax".
+        device: "cpu" or "cuda".
+
+    Returns:
+        One line.
+
+    Raises:
+        MissingFramework: If it is not installed.
+    """
+    require(framework)
+    found = probe_torch(device) if framework == "torch" else probe_jax(device)
+    return {f"{found.framework} on {found.device}": str(found)}
 
 
 def cuda_missing() -> str | None:

@@ -6,7 +6,7 @@ import platform
 import sys
 from datetime import UTC, datetime
 
-PACKAGES = ("torch", "jax", "flax", "optax", "numpy")
+PACKAGES = ("torch", "jax", "flax", "optax", "numpy", "numba")
 
 
 def environment() -> dict[str, str]:

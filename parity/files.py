@@ -1,28 +1,35 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all; where fsspec is installed, behind a URL too."""
 
 import contextlib
 import os
+import re
 import secrets
 import shlex
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part.
 
     The content goes to a temporary file beside the target, is flushed to the disk, and takes the target's name in one
     step. A failure or an interrupt leaves the target as it was and nothing beside it. A link is followed; a file that
     is replaced keeps its permissions. What is no regular file, such as /dev/null or a pipe, is written to as it stands.
+    Behind a URL the content goes up under another name and takes its own in one step, as far as that store has one.
 
     Args:
-        path: The file to write.
+        path: The file to write, or a URL such as s3://bucket/name.
         content: Its text, written as UTF-8, or its bytes.
 
     Raises:
         OSError: If it cannot be written; the message says what, where and the next step.
     """
     data = content.encode() if isinstance(content, str) else content
+    if is_url(path):
+        _upload(str(path), data)
+        return
     target = Path(os.path.realpath(path))
     try:
         mode = target.stat().st_mode if target.exists() else None
@@ -34,6 +41,78 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             _replace(target, data, mode)
     except OSError as error:
         raise type(error)(f"cannot write {path}: {_reason(error, target)}") from error
+
+
+@contextlib.contextmanager
+def open_to_read(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for reading bytes, seekable.
+
+    Args:
+        path: A regular file, or a URL such as s3://bucket/name.
+
+    Yields:
+        The open file.
+
+    Raises:
+        FileNotFoundError: If there is none of that name.
+        OSError: If it is none that can be read, or fsspec is needed and not installed; the message says so.
+    """
+    if is_url(path):
+        system, name = _store(str(path))
+        with _in_words(str(path), "read"):
+            file = system.open(name, "rb")
+        with file:
+            yield file
+        return
+    if Path(path).exists() and not Path(path).is_file():
+        raise OSError("it is no regular file")
+    with Path(path).open("rb") as local:
+        yield local
+
+
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a URL, which fsspec opens.
+
+    Examples:
+        >>> is_url("s3://bucket/a.trace"), is_url("simplecache::s3://bucket/a"), is_url("runs/a.trace")
+        (True, True, False)
+    """
+    return re.match(r"[A-Za-z][\w+.-]*(://|::)", str(path)) is not None
+
+
+def _upload(url: str, data: bytes) -> None:
+    system, name = _store(url)
+    folder, _, _ = name.rpartition("/")
+    part = f"{folder}/.parity-{secrets.token_hex(8)}.part" if folder else f".parity-{secrets.token_hex(8)}.part"
+    with _in_words(url, "write"):
+        try:
+            system.pipe_file(part, data)
+            system.mv(part, name)
+        except BaseException:  # Ctrl-C too leaves nothing behind
+            with contextlib.suppress(Exception):
+                system.rm_file(part)
+            raise
+
+
+def _store(url: str) -> tuple[Any, str]:
+    """The file system of a URL and the name in it."""
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise OSError(f"cannot open {url}: a URL needs fsspec, which is not installed; pip install fsspec") from error
+    with _in_words(url, "open"):
+        return url_to_fs(url)
+
+
+@contextlib.contextmanager
+def _in_words(url: str, verb: str) -> Iterator[None]:
+    """Each file system has errors of its own; they come back as an OSError that names the URL."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"cannot {verb} {url}: there is no such file or folder") from error
+    except Exception as error:
+        raise OSError(f"cannot {verb} {url}: {str(error) or type(error).__name__}") from error
 
 
 def _replace(target: Path, data: bytes, mode: int | None) -> None:

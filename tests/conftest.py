@@ -13,6 +13,8 @@ from proof.summary import pytest_addoption, pytest_terminal_summary
 
 __all__ = ["Pair", "pair", "pytest_addoption", "pytest_terminal_summary"]
 
+pytest_plugins = ["pytester"]
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 

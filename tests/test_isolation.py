@@ -65,12 +65,39 @@ def test_the_block_works():
     assert "blocked" in result.stderr
 
 
-@pytest.mark.parametrize("code", ["import parity", "import parity.cli", "import parity.cases", "import parity.report"])
-def test_importing_parity_imports_no_framework(code):
-    heavy = {"torch", *JAX_FAMILY, "matplotlib", "sklearn"}
-    result = python(f"{code}\nprint(sorted({heavy!r} & set(sys.modules)))")
+ROOMS = (
+    "parity",
+    "parity.cli",
+    "parity.cases",
+    "parity.report",
+    "parity.numerics",
+    "parity.trace",
+    "parity.pytest_plugin",
+)
+
+
+@pytest.mark.parametrize("module", ROOMS)
+def test_importing_parity_imports_no_framework(module):
+    heavy = {"torch", *JAX_FAMILY, "matplotlib", "sklearn", "numba"}
+    result = python(f"import {module}\nprint(sorted({heavy!r} & set(sys.modules)))")
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "[]"
+
+
+def test_the_comparator_loads_numba_for_large_arrays_alone_and_does_without_it():
+    compare = """
+import numpy as np
+from parity.numerics import errors
+left = np.arange({elements}, dtype=np.float32)
+right = left.copy()
+right[{elements} // 2] += 1
+found = errors(left, right)
+assert (found.bit_equal, found.max_abs) == ({elements} - 1, 1.0)
+print("numba" in sys.modules)
+"""
+    for elements, blocked, loaded in ((1000, (), False), (1 << 20, (), True), (1 << 20, ("numba",), False)):
+        result = python(compare.format(elements=elements), blocked=blocked)
+        assert (result.stdout.strip(), result.stderr) == (str(loaded), "")
 
 
 def test_help_needs_no_framework_at_all():

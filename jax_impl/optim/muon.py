@@ -96,8 +96,9 @@ def orthogonalized(
     A = X X^T,          X = a X + (b A + c A A) X           ns_steps times
 
     Each line rounds to bfloat16 where torch does: after the norm, the quotient, and each product with what is added to
-    it; the products add up in float32. So two machines differ only where another order of addition tips a rounding:
-    mostly not at all, else by units of bfloat16 (2^-8 of a value), which the coefficients then amplify some times.
+    it; the products add up in float32. So two machines differ only where another order of addition tips a rounding.
+    Measured on one CPU against torch: bit for bit up to 16 x 16, beyond (to 512 x 1024) by at most 0.6% of the norm,
+    which is as far as torch is from the same iteration with exact sums.
 
     Args:
         x: a matrix, floating.
@@ -120,8 +121,8 @@ def orthogonalized(
     """
     _check_iteration(ns_coefficients, ns_steps)
     a, b, c = ns_coefficients
-    # bfloat16 is float32 rounded to its 8 bits by hand: XLA may leave out the roundings of arrays that are bfloat16
-    X = _rounded(x.T if x.shape[0] > x.shape[1] else x).astype(jnp.float32)
+    # each rounding is a cast there and back, behind a barrier: XLA may leave out a pair of casts that it sees whole
+    X = _rounded(x.T if x.shape[0] > x.shape[1] else x)
     X = _rounded(X / jnp.maximum(_rounded(jnp.sqrt(jnp.sum(X * X))), eps))
     for _ in range(ns_steps):
         A = _rounded(_product(X, X.T))
@@ -135,7 +136,7 @@ def _product(x: Float[Array, "n m"], y: Float[Array, "m k"]) -> Float[Array, "n 
 
 
 def _rounded(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    return jax.lax.reduce_precision(x, exponent_bits=8, mantissa_bits=7)
+    return jax.lax.optimization_barrier(x.astype(jnp.bfloat16)).astype(jnp.float32)
 
 
 def _muon(

@@ -33,6 +33,9 @@ LIBRARIES = {
 }
 ROUNDS = {"numpy": 9}  # the short ones take turns, the long ones run twice; the quickest counts
 BLOCK = 1_000_000
+WARM = 1 << 20  # elements of a first run that is not measured: it loads, or compiles, what large arrays go through
+FASTER, OF_DOT, EXTRA_MB = 20.0, 0.4, 8.0
+"""What is wanted: times faster than each library, share of np.dot's bandwidth, most extra memory in 10^6 bytes."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,29 @@ class Table:
         other = next((r for r in self.rows if (r.name, r.dtype) == (name, row.dtype)), None)
         return row.seconds / other.seconds if row.seconds and other and other.seconds else None
 
+    def targets(self, dtype: str) -> list[tuple[str, float, float, bool]]:
+        """What is wanted of ours for a dtype: of what, what was measured, what is wanted, whether that is met."""
+        ours = next((r for r in self.rows if (r.name, r.dtype) == (OURS, dtype)), Row(OURS, dtype))
+        others = [names[0] for library, names in LIBRARIES.items() if library != "numpy"]
+        rows = [next((r for r in self.rows if (r.name, r.dtype) == (name, dtype)), None) for name in others]
+        faster = [(row.name, self.ratio(row, OURS)) for row in rows if row]
+        told = [(f"x faster than {name}", ratio, FASTER, ratio >= FASTER) for name, ratio in faster if ratio]
+        dot = self.ratio(ours, DOT)
+        if dot:
+            told.append(("of np.dot's bandwidth", 1 / dot, OF_DOT, 1 / dot >= OF_DOT))
+        if ours.extra_mb is not None:
+            told.append(("extra MB", ours.extra_mb, EXTRA_MB, ours.extra_mb <= EXTRA_MB))
+        return told
+
     def to_json(self) -> str:
         """All of it as JSON, with both ratios in every row."""
         rows = [
             {**asdict(row), "times_ours": self.ratio(row, OURS), "times_dot": self.ratio(row, DOT)} for row in self.rows
         ]
-        told = {"benchmark": "comparator", "elements": self.elements, "rows": rows, "environment": self.environment}
+        names = ("of", "measured", "wanted", "met")
+        targets = {d: [dict(zip(names, t, strict=True)) for t in self.targets(d)] for d in DTYPES}
+        told = {"benchmark": "comparator", "elements": self.elements, "rows": rows, "targets": targets}
+        told["environment"] = self.environment
         return json.dumps(told, indent=2, allow_nan=False) + "\n"
 
 
@@ -135,6 +155,12 @@ def print_table(table: Table, console: "Console") -> None:
         print_grid(
             console, title, ("equal up to rounding", "seconds", "GB/s", "x ours", "of np.dot", "extra MB"), rows, absent
         )
+        for of, measured, wanted, met in table.targets(dtype):
+            limit = "at most" if wanted == EXTRA_MB else "at least"
+            console.print(
+                f" {measured:8.3g} {of}: {limit} {wanted:g} wanted, {'met' if met else 'NOT met'}", markup=False
+            )
+        console.print()
     console.print(
         "GB/s counts both operands once. x ours: its seconds by those of errors. MB are\n"
         "what tracemalloc counts; * is the rise of the process's high-water mark.",
@@ -218,7 +244,8 @@ def rows_of(library: str, dtype: str, elements: int) -> list[Row]:
     extra: dict[str, float | None] = {}
     by = "tracemalloc" if library.startswith("numpy") else "resident set"
     for name, function in functions.items():
-        function(left[:1024], right[:1024])
+        first = WARM if by == "tracemalloc" else 1024
+        function(left[:first], right[:first])
         if by == "tracemalloc":
             tracemalloc.start()
             function(left, right)

@@ -16,6 +16,7 @@ CONCEPTS = (
     "losses",
     "nn",
     "sgd",
+    "optim",
     "schedules",
     "clipping",
     "averaging",

@@ -130,6 +130,7 @@ def assert_parity(*arguments: Any, **options: Any) -> Report:
     Raises:
         ParityError: With the Report as its text and as its `report`.
     """
+    __tracebackhide__ = True  # a failed test shows this text and the test's own line
     report = check(*arguments, **options)
     if not report:
         raise ParityError(report)

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from parity.checking.recorded import RecordedSide
+from parity.checking.watch import announce
 from parity.numerics import FORMATS
 from parity.numerics.dtypes import REFERENCE
-from parity.sides import MissingFramework, NoFloat64
+from parity.sides import MissingFramework, NoFloat64, out_of_memory
 from parity.sides.inputs import perturbed, rounded
 from parity.trace import Trace
 
@@ -45,13 +47,14 @@ def run_side(side: Any, inputs: dict[str, Any], **options: Any) -> Trace:
         NoFloat64: Where the side has no float64 to run at; the caller can do with less.
         MissingFramework: Where it is not installed.
     """
+    announce(f"{side.framework} at {options.get('dtype')}")
     try:
         return side.run(inputs, **options)
     except (MissingFramework, NoFloat64):
         raise
     except Exception as error:
         raise SideError(
-            f"the {side.framework} side raised in its {options.get('dtype')} run: {_first_line(error)}"
+            f"the {side.framework} side {_verb(error)} in its {options.get('dtype')} run: {_first_line(error)}"
         ) from error
 
 
@@ -193,6 +196,8 @@ def response(
     Returns:
         (response of each floating tensor, where each other tensor changed), by name.
     """
+    if isinstance(side, RecordedSide):
+        return side.response(names, coarse=size is not None, operations=operations, toward=toward)
     if members == 0:
         return {}, {}
     lacking = side.framework in runs.lacking
@@ -202,6 +207,7 @@ def response(
     flips = {n: np.zeros(base[n].shape, bool) for n in names if n not in squares}
     options: dict[str, Any] = {"device": device, "wrt": runs.wrt, "stage": runs.stage}
     for member in range(members):
+        announce(f"{side.framework}, disturbed")
         try:
             if operations and not lacking:
                 trace = side.disturbed(runs.inputs, h, member, **options)
@@ -210,7 +216,7 @@ def response(
                 trace = side.run(moved, dtype=runs.dtype if lacking else "float64", **options)
         except Exception as error:
             raise SideError(
-                f"the {side.framework} side raised while its sensitivity was measured: {_first_line(error)}"
+                f"the {side.framework} side {_verb(error)} while its sensitivity was measured: {_first_line(error)}"
             ) from error
         for name in names:
             other = trace.tensors.get(name)
@@ -226,6 +232,10 @@ def response(
             else:
                 flips[name] |= (other != base[name]) & (toward is None or other == toward[name])
     return {name: np.sqrt(total / members) for name, total in squares.items()}, flips
+
+
+def _verb(error: BaseException) -> str:
+    return "ran out of memory" if out_of_memory(error) else "raised"
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from parity.checking.kinks import at_kinks
 from parity.checking.precision import Emulations, explained
+from parity.checking.recorded import APART, RecordedSide
 from parity.checking.runs import RESPONSE_STEP, Runs, response
 from parity.numerics import Finding, Reading, Verdict, asymmetric, float_format, judge
 
@@ -55,17 +56,28 @@ def judge_tensors(
             toward={n: readings[n].jax64 for n in unequal},
         )
         readings |= {n: replace(readings[n], ties=ties[n]) for n in unequal}
+    apart = isinstance(torch, RecordedSide)
     emulations = Emulations(torch, runs, device)
     found = []
     for name, reading in readings.items():
         stage, _, path = name.partition("/")
         finding = judge(reading, stage=stage, torch_path=path, jax_path=path, step=step)
         if finding.verdict is Verdict.SEMANTIC and stage == "gradient" and not runs.lacking:
-            finding = at_kinks(torch, runs, finding, reading, device)
+            finding = (
+                _untried(finding, "it differs at kinks alone")
+                if apart
+                else at_kinks(torch, runs, finding, reading, device)
+            )
         if finding.verdict is Verdict.PRECISION and not runs.lacking:
-            finding = explained(runs, name, finding, emulations)
+            finding = (
+                _untried(finding, "TF32 or a cast explains it") if apart else explained(runs, name, finding, emulations)
+            )
         found.append(finding)
     return found
+
+
+def _untried(finding: Finding, what: str) -> Finding:
+    return replace(finding, note="; ".join(filter(None, (finding.note, APART.format(what)))))
 
 
 def _readings(torch: Any, jax: Any, runs: Runs, names: list[str], device: str) -> dict[str, Reading]:

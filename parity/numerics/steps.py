@@ -1,4 +1,4 @@
-"""How many representable numbers lie between two values, and bits of 16-bit formats as float32."""
+"""How many representable numbers lie between two values, and bits of bfloat16 as float64."""
 
 import numpy as np
 
@@ -47,33 +47,3 @@ def to_float64(values: np.ndarray, name: str) -> np.ndarray:
     if name == "bfloat16":
         return (values.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
     return values.astype(np.float64)
-
-
-def widen_bits(bits: np.ndarray, name: str, out: np.ndarray) -> np.ndarray:
-    """Finite bfloat16 or float16 numbers as float32, exactly, by integer operations on the whole vector.
-
-    NumPy's own cast of float16 goes number by number, about ten times slower. An exponent of all ones, NaN or infinity,
-    is kept for bfloat16 only; for float16 the caller must have ruled it out.
-
-    Args:
-        bits: int16 array.
-        name: "bfloat16" or "float16".
-        out: float32 array to write to.
-
-    Returns:
-        `out`.
-
-    Examples:
-        >>> widen_bits(np.float16([1.5, -2.0**-24]).view(np.int16), "float16", np.empty(2, np.float32)).tolist()
-        [1.5, -5.960464477539063e-08]
-    """
-    raw = out.view(np.int32)
-    np.copyto(raw, bits)
-    if name == "bfloat16":
-        np.left_shift(raw, 16, out=raw)
-    else:
-        np.left_shift(raw, 13, out=raw)
-        # The sign was copied into the bits between it and the exponent.
-        np.bitwise_and(raw, np.int32(-0x70002000), out=raw)
-        np.multiply(out, np.float32(2.0**112), out=out)
-    return out

@@ -42,6 +42,17 @@ def lacks_float64(error: BaseException) -> str | None:
     return None
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was not enough memory, in Python's words, torch's or XLA's.
+
+    Examples:
+        >>> out_of_memory(RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes"))
+        True
+    """
+    words = r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|RESOURCE_EXHAUSTED"
+    return isinstance(error, MemoryError) or re.search(words, str(error), re.IGNORECASE) is not None
+
+
 def require(framework: str) -> None:
     """Make sure that a side can run.
 

@@ -67,6 +67,22 @@ def test_a_process_that_fails_is_told_and_stops_nothing(monkeypatch):
     assert [bool(row.missing) for row in table.rows] == [True, True]
 
 
+def test_what_is_wanted_stands_beside_what_was_measured():
+    def rows(ours, mb):
+        yield bench.Row(bench.OURS, "float32", ours, 1.0, mb, "tracemalloc")
+        yield bench.Row(bench.DOT, "float32", 0.04, 1.0, 0.0, "tracemalloc")
+        yield from (bench.Row(names[0], "float32", 1.0, 1.0) for names in list(bench.LIBRARIES.values())[1:])
+
+    good, slow = (bench.Table(10**8, tuple(rows(*given)), {}) for given in ((0.05, 2.0), (0.2, 9.0)))
+    assert [met for *_, met in good.targets("float32")] == [True] * 5
+    assert [met for *_, met in slow.targets("float32")] == [False] * 5
+    assert "20 x faster than np assert_allclose: at least 20 wanted, met" in printed(good)
+    assert "0.2 of np.dot's bandwidth: at least 0.4 wanted, NOT met" in printed(slow)
+    assert json.loads(slow.to_json())["targets"]["float32"][-1] == dict(
+        zip(("of", "measured", "wanted", "met"), ("extra MB", 9.0, 8.0, False), strict=True)
+    )
+
+
 def printed(table: bench.Table) -> str:
     console = Console(width=80, force_terminal=False, color_system=None)
     with console.capture() as captured:

@@ -95,8 +95,9 @@ def orthogonalized(
     A = X X^T,          X = a X + (b A + c A A) X           ns_steps times
 
     Each line rounds to bfloat16 where torch does: after the norm, the quotient, and each product with what is added to
-    it; the products add up in float32. So two machines differ only where another order of addition tips a rounding:
-    mostly not at all, else by units of bfloat16 (2^-8 of a value), which the coefficients then amplify some times.
+    it; the products add up in float32. So two machines differ only where another order of addition tips a rounding.
+    Measured on one CPU against torch: bit for bit up to 16 x 16, beyond (to 512 x 1024) by at most 0.6% of the norm,
+    which is as far as torch is from the same iteration with exact sums.
 
     Args:
         x: a matrix, floating.

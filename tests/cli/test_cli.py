@@ -13,7 +13,7 @@ import parity
 from parity.cases import runner
 from parity.cli import app
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -1,0 +1,138 @@
+"""What `check` and `record` do in a process of their own: import what was named, and call the API."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from parity.cli.child import Refused, Tell
+from parity.cli.inputs import inputs_of
+from parity.cli.objects import CANNOT_RUN, USAGE, find
+
+if TYPE_CHECKING:
+    from parity.report import Report
+
+
+@dataclass(frozen=True)
+class Checking:
+    """A `parity check` as it was typed.
+
+    Attributes:
+        torch, jax: Names of the sides.
+        inputs: A file, or None.
+        options: Of `parity.check`.
+    """
+
+    torch: str
+    jax: str
+    inputs: str | None
+    options: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What the report calls the pair; a dot would part a concept from its case."""
+        both = dict.fromkeys(name.rpartition(":")[2].replace(".", ":") for name in (self.torch, self.jax))
+        return " / ".join(both)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A `parity record` as it was typed.
+
+    Attributes:
+        side: Its name.
+        output: Where the recording goes.
+        inputs: A file, or None.
+        options: Of `parity.record`.
+    """
+
+    side: str
+    output: str
+    inputs: str | None
+    options: dict[str, Any]
+
+
+def checked(work: Checking, tell: Tell) -> "Report":
+    """Import both sides and check them.
+
+    Args:
+        work: What was typed.
+        tell: Called with what is at work.
+
+    Returns:
+        The Report.
+
+    Raises:
+        Refused: If a side or the inputs cannot be had, or `parity.check` refuses them.
+    """
+    import parity
+    from parity.checking.watch import watched
+
+    _require("torch", "jax")
+    _device(work.options["device"])
+    tell("importing the torch side")
+    torch = find(work.torch, "torch")
+    tell("importing the jax side")
+    jax = find(work.jax, "jax")
+    inputs = inputs_of(work.inputs, torch.module, jax.module)
+    try:
+        with watched(tell):
+            return parity.check(torch.value, jax.value, *inputs, name=work.name, **work.options)
+    except (TypeError, ValueError) as error:
+        raise Refused(str(error), USAGE) from error
+
+
+def recorded(work: Recording, tell: Tell) -> str:
+    """Import one side, record it and write the recording.
+
+    Args:
+        work: What was typed.
+        tell: Called with what is at work.
+
+    Returns:
+        One line on what was recorded.
+
+    Raises:
+        Refused: If the side or the inputs cannot be had, `parity.record` refuses them, or the side raises.
+    """
+    import parity
+    from parity.checking.runs import SideError
+    from parity.checking.watch import watched
+    from parity.sides import MissingFramework
+
+    framework = work.options["framework"]
+    if framework is not None:
+        _require(framework)
+    tell("importing the side")
+    side = find(work.side, framework or "")
+    inputs = inputs_of(work.inputs, side.module)
+    try:
+        with watched(tell):
+            recording = parity.record(side.value, *inputs, name=work.side.rpartition(":")[2], **work.options)
+        recording.save(work.output)
+    except (SideError, MissingFramework) as error:
+        raise Refused(str(error), CANNOT_RUN) from error
+    except (TypeError, ValueError, OSError) as error:  # a TraceError is a ValueError
+        raise Refused(str(error), USAGE) from error
+    return str(recording)
+
+
+def _require(*frameworks: str) -> None:
+    from parity.sides import MissingFramework, require
+
+    try:
+        for framework in frameworks:
+            require(framework)
+    except MissingFramework as error:
+        raise Refused(str(error), CANNOT_RUN) from error
+    if "jax" in frameworks:
+        from parity.sides import jax_backend
+
+        jax_backend.start()  # before a user's module can start the backend with all of the GPU's memory
+
+
+def _device(device: str) -> None:
+    if device == "cuda":
+        from parity.doctor import cuda_missing
+
+        missing = cuda_missing()
+        if missing:
+            raise Refused(missing, CANNOT_RUN)

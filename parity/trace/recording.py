@@ -1,0 +1,253 @@
+"""A Recording: all that one side's runs give a comparison, so that neither framework is needed to make it."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from parity.trace.header import array_of, list_of, mapping_of, objects_of, text_of
+from parity.trace.tensorfile import TraceError, read, write
+from parity.trace.trace import Trace
+
+FRAMEWORKS, PLANS = ("torch", "jax"), ("reference", "working")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How the tensors of a float64 run answer to errors, each by the tensor's name.
+
+    Attributes:
+        response: Root mean square change per unit of relative error in every input and operation.
+        flips: Where such errors changed what is no floating number.
+        coarse, coarse_flips: The same for errors as large as the working dtype's roundoff, where that is larger.
+        conditioning: The same as `response` for errors in the inputs alone.
+        alternatives: Values that integers took in runs with errors of the size of float64's rounding, one layer a run.
+    """
+
+    response: Mapping[str, np.ndarray] = field(default_factory=dict)
+    flips: Mapping[str, np.ndarray] = field(default_factory=dict)
+    coarse: Mapping[str, np.ndarray] = field(default_factory=dict)
+    coarse_flips: Mapping[str, np.ndarray] = field(default_factory=dict)
+    conditioning: Mapping[str, np.ndarray] = field(default_factory=dict)
+    alternatives: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What one side gave at one working dtype.
+
+    Attributes:
+        dtype: The working dtype.
+        working: The Trace at that dtype.
+        reference: The Trace at float64; None where the side has none.
+        lacking: Why it has none, "" where it has one.
+        inputs: Fingerprint of every input after rounding, by path: dtype, shape and a digest.
+        constant: Value of every floating input that is the same everywhere, by path.
+        measured: How the float64 run answers to errors.
+    """
+
+    dtype: str
+    working: Trace
+    reference: Trace | None
+    lacking: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    constant: Mapping[str, float] = field(default_factory=dict)
+    measured: Measured = field(default_factory=Measured)
+
+    @property
+    def full(self) -> Trace:
+        """The float64 run; where there is none the working dtype's stands in."""
+        return self.working if self.reference is None else self.reference
+
+    def validate(self) -> None:
+        """Make sure that every tensor is there at both precisions, and that what was measured of it has its shape.
+
+        Raises:
+            TraceError: With the tensor's name; a shape that depends on values may differ between precisions.
+        """
+        for name, array in self.full.tensors.items():
+            working = self.working.tensors.get(name)
+            if working is None or working.shape != array.shape or working.dtype.kind != array.dtype.kind:
+                raise TraceError(f"{name} is not one tensor of one shape at float64 and at {self.dtype}")
+        _measured(self)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one side gave, at every dtype that was asked for; `parity.compare` takes two of them.
+
+    Attributes:
+        framework: "torch" or "jax".
+        parts: One Recorded a working dtype.
+        device: "cpu" or "cuda".
+        gradient: Whether gradients were recorded.
+        randomness: The seed of replayed draws, or None.
+        draws: The random draws that were served: kind, shape, parameters and where, as plain values.
+        beside: Whether the other side's recording was at hand, whose captured constants this one then took.
+        name: What was recorded.
+        environment: Versions, devices and threads of the host, by name.
+    """
+
+    framework: str
+    parts: tuple[Recorded, ...]
+    device: str = "cpu"
+    gradient: bool = True
+    randomness: int | None = None
+    draws: tuple[Mapping[str, Any], ...] = ()
+    beside: bool = False
+    name: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        tensors = len(self.parts[0].working.tensors) if self.parts else 0
+        dtypes = ", ".join(part.dtype for part in self.parts)
+        what = "outputs and gradients" if self.gradient else "outputs"
+        return f"{self.framework} on {self.device}: {tensors} tensors ({what}) at float64 and {dtypes}"
+
+    def part(self, dtype: str) -> Recorded | None:
+        """What was recorded at a working dtype, or None."""
+        return next((part for part in self.parts if part.dtype == dtype), None)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the Recording as one safetensors file with a JSON header; a file of that name is replaced whole or not.
+
+        Args:
+            path: The file to write, its folder must exist; or a URL that fsspec knows.
+
+        Raises:
+            OSError: If it cannot be written; the message says what, where and the next step.
+        """
+        arrays = {name: array for part in self.parts for name, array in _arrays(part)}
+        header = {
+            "kind": "recording",
+            "framework": self.framework,
+            "device": self.device,
+            "gradient": self.gradient,
+            "randomness": self.randomness,
+            "draws": [dict(draw) for draw in self.draws],
+            "beside": self.beside,
+            "name": self.name,
+            "environment": dict(self.environment),
+            "parts": [_header(part) for part in self.parts],
+        }
+        write(path, arrays, header)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Recording":
+        """Read a Recording without trusting the file.
+
+        Args:
+            path: A file that `save` wrote, or a URL that fsspec knows.
+
+        Returns:
+            The Recording.
+
+        Raises:
+            TraceError: If the file is missing, truncated, damaged, of another kind or of another format.
+        """
+        arrays, header = read(path, "recording")
+        try:
+            return cls(
+                text_of(header, "framework", FRAMEWORKS),
+                tuple(_part(part, arrays) for part in objects_of(header, "parts")),
+                text_of(header, "device", ("cpu", "cuda")),
+                _flag(header, "gradient"),
+                _seed(header.get("randomness")),
+                tuple(_draw(draw) for draw in objects_of(header, "draws")),
+                _flag(header, "beside"),
+                text_of(header, "name"),
+                mapping_of(header, "environment"),
+            )
+        except TraceError as error:
+            raise TraceError(f"trace: {path}: {error}") from error
+
+
+def _arrays(part: Recorded) -> Iterator[tuple[str, np.ndarray]]:
+    for plan in PLANS:
+        trace = getattr(part, plan)
+        if trace is not None:
+            yield from trace.arrays(f"{part.dtype}/{plan}/").items()
+    for kind in fields(Measured):
+        for name, array in getattr(part.measured, kind.name).items():
+            yield f"{part.dtype}/{kind.name}/{name}", array
+
+
+def _header(part: Recorded) -> dict[str, Any]:
+    return {
+        "dtype": part.dtype,
+        "lacking": part.lacking,
+        "inputs": dict(part.inputs),
+        # An input may be infinite all over, and JSON has no infinity.
+        "constant": {path: repr(float(value)) for path, value in part.constant.items()},
+        "measured": {kind.name: list(getattr(part.measured, kind.name)) for kind in fields(Measured)},
+        **{plan: None if (trace := getattr(part, plan)) is None else trace.header() for plan in PLANS},
+    }
+
+
+def _part(header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Recorded:
+    dtype = text_of(header, "dtype", ("float64", "float32", "bfloat16", "float16"))
+    lacking = text_of(header, "lacking")
+    traces = {
+        plan: Trace.of(header[plan], arrays, f"{dtype}/{plan}/") if header.get(plan) is not None else None
+        for plan in PLANS
+    }
+    working, reference = traces["working"], traces["reference"]
+    if working is None or (reference is None) != bool(lacking):
+        raise TraceError(f"the run at {dtype} has no working dtype, or no float64 and no reason why")
+    names = header.get("measured")
+    if not isinstance(names, dict):
+        raise TraceError("the header's 'measured' is no object")
+    measured = Measured(
+        **{
+            kind.name: {name: array_of(arrays, f"{dtype}/{kind.name}/{name}") for name in list_of(names, kind.name)}
+            for kind in fields(Measured)
+        }
+    )
+    part = Recorded(dtype, working, reference, lacking, mapping_of(header, "inputs"), _constants(header), measured)
+    part.validate()
+    return part
+
+
+def _measured(part: Recorded) -> None:
+    full = part.full.tensors
+    for kind in fields(Measured):
+        layers = kind.name == "alternatives"
+        for name, array in getattr(part.measured, kind.name).items():
+            told = full.get(name)
+            if told is None or array.shape[layers:] != told.shape or (layers and array.ndim == 0):
+                raise TraceError(f"the {kind.name} of {name} has not the tensor's shape")
+            wanted = told.dtype.kind if layers else "b" if kind.name.endswith("flips") else "f"
+            if array.dtype.kind != wanted:
+                raise TraceError(f"the {kind.name} of {name} has dtype {array.dtype}")
+
+
+def _constants(header: Mapping[str, Any]) -> dict[str, float]:
+    try:
+        return {path: float(value) for path, value in mapping_of(header, "constant").items()}
+    except ValueError:
+        raise TraceError("the header's 'constant' has a value that is no number") from None
+
+
+def _flag(header: Mapping[str, Any], key: str) -> bool:
+    value = header.get(key)
+    if not isinstance(value, bool):
+        raise TraceError(f"the header's {key!r} is no boolean")
+    return value
+
+
+def _seed(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise TraceError("the header's 'randomness' is no seed")
+    return value
+
+
+def _draw(draw: dict[str, Any]) -> dict[str, Any]:
+    shape, parameters = draw.get("shape"), draw.get("parameters")
+    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+        raise TraceError("a random draw has a shape that is none")
+    if not isinstance(parameters, list) or not all(type(p) in (int, float) and abs(p) < 1e308 for p in parameters):
+        raise TraceError("a random draw has parameters that are no numbers")
+    known = {"kind": text_of(draw, "kind"), "where": text_of(draw, "where")}
+    return known | {"shape": tuple(shape), "parameters": tuple(float(p) for p in parameters)}

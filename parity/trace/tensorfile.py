@@ -1,0 +1,208 @@
+"""Safetensors files with a JSON header of our own: written whole, and read without trusting a byte of them."""
+
+import collections
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import Any, BinaryIO, NoReturn, TypeGuard
+
+import numpy as np
+
+from parity.files import open_to_read, write_atomically
+
+FORMAT = 3
+"""Of our header; a reader refuses what it does not know."""
+
+HEADER_LIMIT = 8 << 20
+"""Bytes of header that are read at all. A model of a thousand parameters, recorded at two dtypes, needs a fifth."""
+
+VALUE_LIMIT = 1 << 19
+"""Commas and opening brackets in a header, counted before it is parsed: each of them may become an object in memory."""
+
+AXES, LENGTH = 32, 1 << 48
+"""What NumPy can hold of an array's axes, and of each axis."""
+
+DTYPES = {
+    "BOOL": "|b1",
+    "U8": "|u1",
+    "I8": "|i1",
+    "U16": "<u2",
+    "I16": "<i2",
+    "U32": "<u4",
+    "I32": "<i4",
+    "U64": "<u8",
+    "I64": "<i8",
+    "F16": "<f2",
+    "F32": "<f4",
+    "F64": "<f8",
+}
+
+
+class TraceError(ValueError):
+    """A file is not a trace, or not one that can be read."""
+
+
+def write(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
+    """Write arrays and a header as one safetensors file; a file of that name is replaced whole or not.
+
+    Args:
+        path: The file, or a URL that fsspec knows.
+        tensors: Arrays by name.
+        header: What JSON can hold; "format" is added.
+
+    Raises:
+        OSError: If it cannot be written; the message says what, where and the next step.
+        ValueError: If the header has a number that is not finite, or is longer than a reader takes.
+    """
+    from safetensors.numpy import save
+
+    text = json.dumps({"format": FORMAT, **header}, sort_keys=True, allow_nan=False)
+    arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
+    data = save(arrays, {"parity": text})
+    length = int.from_bytes(data[:8], "little")
+    if _too_much(data[8 : 8 + length]):
+        raise ValueError(
+            f"trace: {len(arrays):,} arrays need a header of {length:,} bytes, which no reader takes; record fewer "
+            "outputs, or one dtype at a time"
+        )
+    write_atomically(path, data)
+
+
+def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `write` wrote. Nothing is unpickled, and nothing is allocated that the file's own size does not bear.
+
+    The length of the header, its number of values, and each array's dtype, shape and place are checked before any
+    array is read; arrays must cover the file without a gap or an overlap.
+
+    Args:
+        path: The file, or a URL that fsspec knows.
+        kind: What the header must say that it is: "trace" or "recording".
+
+    Returns:
+        (arrays by name, the header).
+
+    Raises:
+        TraceError: With the file, what is wrong and the next step.
+    """
+    try:
+        with open_to_read(path) as file:
+            return _Reader(file, str(path)).read(kind)
+    except FileNotFoundError as error:
+        raise TraceError(f"trace: there is no file {path}; write one with parity record, or Trace.save") from error
+    except OSError as error:
+        raise TraceError(f"trace: {path} cannot be read: {error}") from error
+
+
+class _Reader:
+    """One file that is open, and its name for messages."""
+
+    def __init__(self, file: BinaryIO, path: str) -> None:
+        self.file, self.path = file, path
+        self.size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+
+    def read(self, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        entries = self._entries()
+        header = self._own(entries.pop("__metadata__", None), kind)
+        places = sorted(((*self._place(n, e), n) for n, e in entries.items()), key=lambda p: (p[0], p[1]))
+        begin = 0
+        for start, stop, _, _, name in places:
+            if start != begin:
+                self._refuse(f"array {name!r} begins at byte {start:,}, wanted {begin:,}: they overlap or leave a gap")
+            begin = stop
+        held = self.size - self.file.tell()
+        if begin != held:
+            self._refuse(f"its arrays need {begin:,} bytes, the file has {held:,}; it is truncated or was added to")
+        return {name: self._array(stop - start, d, shape, name) for start, stop, d, shape, name in places}, header
+
+    def _entries(self) -> dict[str, Any]:
+        first = self.file.read(8)
+        length = int.from_bytes(first, "little")
+        if len(first) < 8 or length > self.size - 8:
+            self._refuse(f"it has {self.size:,} bytes and its header needs {length:,}; it is truncated or no trace")
+        if length > HEADER_LIMIT:
+            self._refuse(f"its header has {length:,} bytes, at most {HEADER_LIMIT:,} are read; it is no trace")
+        raw = self.file.read(length)
+        if len(raw) != length or not raw.startswith(b"{"):
+            self._refuse("its header is no JSON object; it is no safetensors file")
+        if _too_much(raw):
+            self._refuse(f"its header has more than {VALUE_LIMIT:,} values; it is no trace")
+        return self._json(raw)
+
+    def _own(self, metadata: Any, kind: str) -> dict[str, Any]:
+        if not isinstance(metadata, dict) or not isinstance(metadata.get("parity"), str):
+            self._refuse(
+                "it is a safetensors file, but its header has no entry 'parity'; write one with parity record, or "
+                "Trace.save"
+            )
+        header = self._json(metadata["parity"])
+        if header.get("format") != FORMAT:
+            self._refuse(
+                f"it has format {header.get('format')!r}, this version reads {FORMAT}; write the file again with the "
+                "same version of parity on both hosts"
+            )
+        if header.get("kind") != kind:
+            self._refuse(f"it is a {header.get('kind')!r}, wanted a {kind}; a recording comes from parity record")
+        return header
+
+    def _json(self, text: str | bytes) -> dict[str, Any]:
+        def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            found = dict(pairs)
+            if len(found) != len(pairs):
+                twice = collections.Counter(name for name, _ in pairs).most_common(1)[0][0]
+                raise ValueError(f"{twice[:60]!r} stands there twice")
+            return found
+
+        def refuse(constant: str) -> None:
+            raise ValueError(f"{constant} is no number in JSON")
+
+        try:
+            value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+            self._refuse(f"its header cannot be read: {str(error) or 'it is nested too deeply'}")
+        if not isinstance(value, dict):
+            self._refuse(f"its header is a {type(value).__name__}, wanted an object")
+        return value
+
+    def _place(self, name: str, entry: Any) -> tuple[int, int, np.dtype, tuple[int, ...]]:
+        """(start, stop, dtype, shape) of an array, consistent in itself."""
+        if not isinstance(entry, dict):
+            self._refuse(f"the entry of array {name!r} is a {type(entry).__name__}, wanted an object")
+        label, shape, offsets = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
+        if not isinstance(label, str) or label not in DTYPES:
+            self._refuse(f"array {name!r} has dtype {label!r}, wanted one of {', '.join(DTYPES)}")
+        if not (_naturals(shape) and len(shape) <= AXES and max(shape, default=0) <= LENGTH):
+            self._refuse(f"array {name!r} has a shape that is none")
+        if not (_naturals(offsets) and len(offsets) == 2 and offsets[0] <= offsets[1] <= self.size):
+            self._refuse(f"array {name!r} has offsets that do not lie in the file")
+        dtype = np.dtype(DTYPES[label])
+        if math.prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
+            self._refuse(
+                f"array {name!r} of dtype {label} and shape {tuple(shape)} does not fill its "
+                f"{offsets[1] - offsets[0]:,} bytes"
+            )
+        return offsets[0], offsets[1], dtype, tuple(shape)
+
+    def _array(self, size: int, dtype: np.dtype, shape: tuple[int, ...], name: str) -> np.ndarray:
+        raw = self.file.read(size)
+        if len(raw) != size:
+            self._refuse(f"it ended within array {name!r}; it is truncated")
+        if dtype.kind == "b" and np.frombuffer(raw, np.uint8).max(initial=0) > 1:
+            self._refuse(f"array {name!r} is boolean and has values other than 0 and 1")
+        try:
+            return np.frombuffer(raw, dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape)
+        except ValueError:  # an empty array, one of whose axes is longer than NumPy counts
+            self._refuse(f"array {name!r} has a shape that is none")
+
+    def _refuse(self, message: str) -> NoReturn:
+        raise TraceError(f"trace: {self.path}: {message}")
+
+
+def _too_much(header: bytes) -> bool:
+    values = sum(header.count(sign) for sign in (b",", b"{", b"["))
+    return len(header) > HEADER_LIMIT or values > VALUE_LIMIT
+
+
+def _naturals(value: Any) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
