@@ -13,10 +13,12 @@ import numpy as np
 
 from parity.convert.optim.exactness import InexactWarning
 from parity.convert.optim.jax_arrays import of_jax, to_jax
+from parity.convert.optim.lbfgs import translated_lbfgs
 from parity.convert.optim.places import Places, Weights
 from parity.convert.optim.record import OptimizerRecord, ScheduleRecord, TrainingRecord
 from parity.convert.optim.tensors import FileError
-from parity.convert.optim.translated import Translated, TranslatedState, Whole
+from parity.convert.optim.translated import Translated, TranslatedState
+from parity.convert.optim.whole import Whole
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +65,8 @@ def from_torch(
         every: Updates to one step of the scheduler.
 
     Returns:
-        An optax.GradientTransformationExtraArgs whose `init(params)` gives the state that torch had reached.
+        An optax.GradientTransformationExtraArgs whose `init(params)` gives the state that torch had reached; for
+        L-BFGS, which calls a closure, a TranslatedLBFGS, whose `init(params)` gives an object with step(closure).
 
     Raises:
         TypeError: If the optimizer is of another class.
@@ -165,9 +168,9 @@ def save_jax(
     TrainingRecord(tensors, ties, record, schedule, step, origin).save(path)
 
 
-def _translated(
-    record: OptimizerRecord, schedule: ScheduleRecord | None, weights: Weights | None, whole: Whole
-) -> Translated:
+def _translated(record: OptimizerRecord, schedule: ScheduleRecord | None, weights: Weights | None, whole: Whole) -> Any:
+    if record.kind == "LBFGS":
+        return translated_lbfgs(record, whole, weights, schedule)
     if weights is not None and not record.is_named:
         raise ValueError(
             "optim: a weight map goes by torch's names, and this optimizer's parameters have none; give "

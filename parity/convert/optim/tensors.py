@@ -73,8 +73,8 @@ def storage(dtype: str) -> np.dtype:
     """NumPy's dtype for the bits of a dtype, little endian as safetensors has them.
 
     Examples:
-        >>> storage("bfloat16"), storage("float32")
-        (dtype('uint16'), dtype('float32'))
+        >>> storage("bfloat16").str, storage("float32").str
+        ('<u2', '<f4')
     """
     return np.dtype("uint16" if dtype == "bfloat16" else dtype).newbyteorder("<")
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from parity.convert.optim.record import OptimizerRecord, ScheduleRecord
 from parity.convert.optim.schedule import Mover
 from parity.convert.optim.slots import STEP, load_slots, unload_slots
 from parity.convert.optim.tensors import Tensor, number_of, storage
+from parity.convert.optim.whole import Whole
 
 FLAGS = ("foreach", "fused", "capturable", "differentiable")
 """Hyperparameters that choose how torch computes a step, not which."""
@@ -24,19 +25,6 @@ FIXED = {"AdamW": {"decoupled_weight_decay": True}}
 """Hyperparameters that a class has and no one may set."""
 
 Arrays = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Whole:
-    """What the torch model's state_dict holds, beside what the optimizer trains too.
-
-    Attributes:
-        shapes: By name, each tensor once.
-        ties: Further names of them.
-    """
-
-    shapes: Mapping[str, tuple[int, ...]]
-    ties: Mapping[str, str] = field(default_factory=dict)
 
 
 class TranslatedState(NamedTuple):
