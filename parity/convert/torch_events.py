@@ -200,10 +200,10 @@ class Recorder(TorchDispatchMode):
         added = name.startswith(("add", "badd"))
         left, right = values[added:][:2]
         weights_left, weights_right = (_pure(h) for h in held[added:][:2])
-        if weights_right is not None and weights_left is None:
+        if weights_right is not None:
             scale, ids = weights_right
             self._rows(left * scale, ids if ids.ndim > 1 else ids[:, None])
-        elif weights_left is not None and weights_right is None:
+        if weights_left is not None:  # both, where rows of an embedding are projected
             scale, ids = weights_left
             right = right[:, None] if right.ndim == 1 else right
             self._rows(np.swapaxes(right, -1, -2) * scale, np.swapaxes(ids, -1, -2))
