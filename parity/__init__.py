@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from parity.checking import assert_parity as assert_parity
     from parity.checking import check as check
     from parity.checking import check_seeds as check_seeds
+    from parity.convert import WeightMap as WeightMap
+    from parity.convert import map_weights as map_weights
     from parity.numerics import Finding as Finding
     from parity.numerics import Verdict as Verdict
     from parity.report import Report as Report
@@ -24,9 +26,11 @@ _HOMES = {
     "Report": "parity.report",
     "Trace": "parity.trace",
     "Verdict": "parity.numerics",
+    "WeightMap": "parity.convert",
     "assert_parity": "parity.checking",
     "check": "parity.checking",
     "check_seeds": "parity.checking",
+    "map_weights": "parity.convert",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -1,7 +1,7 @@
 """Where a JAX weight may come from: the torch calls that have its input, and the parts of them that fit."""
 
-import difflib
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,7 +61,9 @@ class Candidates:
                 yield pairs
         if partly:
             found = np.max([f for f, _ in partly], axis=0)
-            several = np.any([s for _, s in partly], axis=0) | (np.ptp([np.where(f, f, found) for f, _ in partly], axis=0) > 0)
+            several = np.any([s for _, s in partly], axis=0) | (
+                np.ptp([np.where(f, f, found) for f, _ in partly], axis=0) > 0
+            )
             if (found != KNOWN).all():
                 pairs = self._voted(ids, found, several, used)
                 if pairs is not None:
@@ -90,9 +92,10 @@ class Candidates:
         """Weights as they are, such as rows of an embedding: told apart by which of them repeat where."""
         ids = value.ids[value.weighted]
         pattern = _pattern(ids)
+        offset = _ratio(value)
         for event in self._ordered(self.plain, ids, lambda e: e.value.ids):
             theirs = event.value.ids
-            if theirs.size != ids.size or used[theirs.flat[0]]:
+            if theirs.size != ids.size or used[theirs.flat[0]] or not same(offset, _ratio(event.value)):
                 continue
             for turned in _turned(theirs, value.ids.shape):
                 if (_pattern(turned.ravel()) == pattern).all():
@@ -109,7 +112,9 @@ class Candidates:
             return iter(()), numbers
         return self._of_product(numbers[held[0]], ids[held[0]], out_shape, used), numbers[held[0]]
 
-    def _of_product(self, numbers: np.ndarray, ids: np.ndarray, out_shape: tuple[int, ...], used: np.ndarray) -> Iterator[Pairs]:
+    def _of_product(
+        self, numbers: np.ndarray, ids: np.ndarray, out_shape: tuple[int, ...], used: np.ndarray
+    ) -> Iterator[Pairs]:
         rows = Rows(numbers)
         fitting: list[tuple[Product, np.ndarray]] = []
         for event, their_rows in self._ordered(self.products, ids, lambda e: e[0].ids):
@@ -177,7 +182,11 @@ class Candidates:
                 self.remark = event.path, what, np.nan
             elif not same(found, event.outputs):
                 gap = float(np.abs(found - event.outputs).max())
-                self.remark = event.path, f"given the same input and weights, its output differs by up to {gap:.2g}", gap
+                self.remark = (
+                    event.path,
+                    f"given the same input and weights, its output differs by up to {gap:.2g}",
+                    gap,
+                )
             else:
                 yield _paired(ids, theirs)
         if all(size == 1 for size in ids.shape[2:]) and all(s == 1 for s in step.params["window_strides"]):
@@ -186,14 +195,16 @@ class Candidates:
 
     def _ordered(self, events: list[Any], ids: np.ndarray, of: Any) -> list[Any]:
         """Events in the order of execution, those whose names are alike first; names decide nothing else."""
-        own = " ".join(self.jax.names_of(ids.ravel()[:: max(1, ids.size // 64)])).lower()
+        own = _words(self.jax.names_of(ids.ravel()[:: max(1, ids.size // 64)]))
 
-        def likeness(event: Any) -> float:
+        def likeness(event: Any) -> int:
             theirs = of(event).ravel()
-            names = " ".join(self.torch.names_of(theirs[:: max(1, len(theirs) // 64)])).lower()
-            return -round(difflib.SequenceMatcher(None, own, names).ratio(), 1)
+            return -len(own & _words(self.torch.names_of(theirs[:: max(1, len(theirs) // 64)])))
 
         return sorted(events, key=likeness)
+
+    def _path(self, event: Any) -> str:
+        return event.path or ", ".join(self.torch.names_of(event.value.ids.ravel()))
 
     def jax_place(self, ids: np.ndarray) -> str:
         """The JAX leaves that numbers are in."""
@@ -211,17 +222,36 @@ class Candidates:
         if kind == "outputs":
             found = [(distance(values, o), "outputs", o.shape) for o in outputs]
         elif kind == "dot_general":
-            found = [(distance(values, e.inputs), e.path, e.inputs.shape) for e, _ in self.products if not used[e.ids].all()]
+            found = [
+                (distance(values, e.inputs), e.path, e.inputs.shape) for e, _ in self.products if not used[e.ids].all()
+            ]
         elif kind == "conv_general_dilated":
-            found = [(distance(values, e.inputs), e.path, e.inputs.shape) for e in self.convolutions if not used[e.ids].all()]
+            found = [
+                (distance(values, e.inputs), e.path, e.inputs.shape) for e in self.convolutions if not used[e.ids].all()
+            ]
         else:
-            for event, _ in self.scalings:
+            for event in (*self.plain, *(e for e, _ in self.scalings)):
                 held = event.value.weighted
-                own = event.value.coef[held] if not event.value.off[held].any() else event.value.off[held]
                 if not used[event.value.ids[held]].all():
-                    found.append((distance(values, own), event.path, event.value.shape))
+                    found.append((distance(values, told(event.value)), self._path(event), event.value.shape))
         gap, path, shape = min(found, default=(np.inf, "", ()))
         return (path, shape, gap) if np.isfinite(gap) else ("", None, np.nan)
+
+
+def told(value: Affine) -> np.ndarray:
+    """The numbers that tell the weights of an array apart: what is added to them, or else what they are multiplied by."""
+    held = value.weighted
+    return value.off[held] if value.off[held].any() else value.coef[held]
+
+
+def _words(names: list[str]) -> set[str]:
+    return set(re.findall(r"[a-z]+|\d+", " ".join(names).lower()))
+
+
+def _ratio(value: Affine) -> np.ndarray:
+    """What is added to weights that all have one coefficient and one offset, in units of the coefficient."""
+    held = value.weighted
+    return (value.off[held] / value.coef[held])[:1]
 
 
 def _pattern(ids: np.ndarray) -> np.ndarray:

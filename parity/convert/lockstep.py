@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.convert import jax_arithmetic
 from parity.convert.affine import KNOWN, Affine
-from parity.convert.candidates import Candidates, Pairs
+from parity.convert.candidates import Candidates, Pairs, told
 from parity.convert.jax_steps import Number, Step, Steps
 from parity.convert.mapping_error import Stop
 from parity.convert.values import same
@@ -19,7 +19,7 @@ PATIENCE = 60.0
 """Seconds of search, after which it says how far it came. A model whose calls are in another order takes some hundred
 restarts of a part, a second or two."""
 
-STALE = 1_000
+STALE = 200
 """Choices tried since it last came further than before. The orders of q, k and v in one layer are 6, those of an
 LSTM's gates 24, and a wrong one is seen at the next layer."""
 
@@ -175,7 +175,7 @@ class Lockstep:
     def _resolve(self, value: Affine, state: State) -> None:
         what = "what it multiplies or is added to is in no torch layer"
         raise Unresolved(
-            self.candidates.of_scaling(value, state.used), value.ids[value.ids != KNOWN], what, _told(value)
+            self.candidates.of_scaling(value, state.used), value.ids[value.ids != KNOWN], what, told(value)
         )
 
     def _contraction(self, step: Step, operands: list[Any], state: State) -> np.ndarray | None:
@@ -190,8 +190,6 @@ class Lockstep:
             filled = [np.zeros(o.shape) if isinstance(o, Affine) else o for o in operands]
             return jax_arithmetic.evaluate(step.name, step.primitive, step.params, filled)[0]
         choices, rows = self.candidates.of_contraction(step, operands, state.used)
-        # What is multiplied may also be no kernel, but rows of an embedding that nothing has used yet.
-        choices = itertools.chain(choices, self.candidates.of_scaling(weights, state.used))
         what = "no torch layer has the input that it is given here"
         raise Unresolved(choices, weights.ids[weights.ids != KNOWN], what, rows)
 
@@ -228,7 +226,9 @@ class Lockstep:
         if (at, mapped) <= (self.furthest.step, self.furthest.mapped):
             return
         step = self.steps.steps[at] if at < len(self.steps.steps) else None
-        path, shape, gap = self.candidates.nearest(step.name if step else "outputs", why.values, state.used, self.outputs)
+        path, shape, gap = self.candidates.nearest(
+            step.name if step else "outputs", why.values, state.used, self.outputs
+        )
         shapes = tuple(s for s in (shape, None if why.values is None else why.values.shape) if s is not None)
         stop = Stop(path, self.candidates.jax_place(why.ids), why.what, shapes, gap)
         self.furthest = Furthest(at, mapped, stop, state.partner.copy())
@@ -242,11 +242,6 @@ def aligned(own: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray
     if own.ndim == theirs.ndim > 2 and np.moveaxis(own, -1, 1).shape == theirs.shape:
         return np.moveaxis(own, -1, 1), theirs
     return np.zeros(1), np.ones(1)
-
-
-def _told(value: Affine) -> np.ndarray:
-    held = value.ids != KNOWN
-    return value.coef[held] if not value.off[held].any() else value.off[held]
 
 
 def _arithmetic(name: str, operands: list[Any]) -> list[Any] | None:
@@ -267,5 +262,3 @@ def _arithmetic(name: str, operands: list[Any]) -> list[Any] | None:
             return None if both is None else [both]
         return [left.shifted(right) if affine[0] else right.shifted(left)]
     return None
-
-

@@ -1,5 +1,6 @@
 """What is told where no mapping can be proven: how far it came, which layer stopped it, and what is left."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -54,7 +55,9 @@ def _text(
     lines = [message]
     if stop:
         lines.append(f"  stopped at  {stop.torch_path or '(nothing)'}  (torch)  /  {stop.jax_path}  (jax)")
-        lines.append(f"  {stop.what}")
+        gap = f"; the nearest in torch differs by up to {stop.difference:.2g}" if math.isfinite(stop.difference) else ""
+        shapes = f" (shapes {' / '.join(map(str, stop.shapes))})" if stop.shapes else ""
+        lines.append(f"  {stop.what}{gap}{shapes}")
     if mapped[1]:
         lines.append(f"  {mapped[0]} of {mapped[1]} JAX leaves were mapped by then")
     for side, names in (("torch", torch_left), ("jax", jax_left)):

@@ -49,5 +49,7 @@ class LinenTagger(linen.Module):
     @linen.compact
     def __call__(self, words: jax.Array) -> jax.Array:
         x = linen.Embed(WORDS, WIDTH)(words)
-        both = linen.Bidirectional(linen.RNN(linen.OptimizedLSTMCell(HIDDEN)), linen.RNN(linen.OptimizedLSTMCell(HIDDEN)))
+        both = linen.Bidirectional(
+            linen.RNN(linen.OptimizedLSTMCell(HIDDEN)), linen.RNN(linen.OptimizedLSTMCell(HIDDEN))
+        )
         return linen.Dense(TAGS)(both(x))

@@ -25,7 +25,9 @@ class TorchBasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(features)
         self.downsample: nn.Module = nn.Identity()
         if stride > 1:
-            self.downsample = nn.Sequential(nn.Conv2d(features_in, features, 1, stride, bias=False), nn.BatchNorm2d(features))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(features_in, features, 1, stride, bias=False), nn.BatchNorm2d(features)
+            )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         h = F.relu(self.bn1(self.conv1(x)))
@@ -54,10 +56,12 @@ def _conv(features_in: int, features: int, kernel: int, stride: int, padding: in
 
 
 class ResidualBlock(nnx.Module):
-    def __init__(self, features_in: int, features: int, stride: int, padding: int, eps: float, rngs: nnx.Rngs) -> None:
+    def __init__(self, features_in: int, features: int, stride: int, same: bool, eps: float, rngs: nnx.Rngs) -> None:
         self.conv_a = _conv(features_in, features, 3, stride, 1, rngs)
+        if same:
+            self.conv_a.padding = "SAME"
         self.norm_a = nnx.BatchNorm(features, momentum=0.9, epsilon=1e-5, rngs=rngs)
-        self.conv_b = _conv(features, features, 3, 1, padding, rngs)
+        self.conv_b = _conv(features, features, 3, 1, 1, rngs)
         self.norm_b = nnx.BatchNorm(features, momentum=0.9, epsilon=eps, rngs=rngs)
         self.shortcut = _conv(features_in, features, 1, stride, 0, rngs) if stride > 1 else None
         self.shortcut_norm = nnx.BatchNorm(features, momentum=0.9, epsilon=1e-5, rngs=rngs) if stride > 1 else None
@@ -70,11 +74,11 @@ class ResidualBlock(nnx.Module):
 class ResNet(nnx.Module):
     """The same in NNX for the same images, which it turns to NHWC; the arguments are where a port goes wrong."""
 
-    def __init__(self, rngs: nnx.Rngs, *, padding: int = 1, eps: float = 1e-5) -> None:
+    def __init__(self, rngs: nnx.Rngs, *, same: bool = False, eps: float = 1e-5) -> None:
         self.stem = _conv(3, CHANNELS, 3, 1, 1, rngs)
         self.stem_norm = nnx.BatchNorm(CHANNELS, momentum=0.9, epsilon=1e-5, rngs=rngs)
-        stages = [ResidualBlock(CHANNELS, CHANNELS, 1, 1, 1e-5, rngs)]
-        stages.append(ResidualBlock(CHANNELS, 2 * CHANNELS, 2, padding, eps, rngs))
+        stages = [ResidualBlock(CHANNELS, CHANNELS, 1, False, 1e-5, rngs)]
+        stages.append(ResidualBlock(CHANNELS, 2 * CHANNELS, 2, same, eps, rngs))
         self.stages = nnx.List(stages)
         self.head = nnx.Linear(2 * CHANNELS, CLASSES, rngs=rngs)
 
