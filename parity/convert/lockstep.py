@@ -230,7 +230,8 @@ class Lockstep:
             step.name if step else "outputs", why.values, state.used, self.outputs
         )
         shapes = tuple(s for s in (shape, None if why.values is None else why.values.shape) if s is not None)
-        stop = Stop(path, self.candidates.jax_place(why.ids), why.what, shapes, gap)
+        what = self.candidates.remark[1] if self.candidates.remark else why.what
+        stop = Stop(path, self.candidates.jax_place(why.ids), what, shapes, gap)
         self.furthest = Furthest(at, mapped, stop, state.partner.copy())
         self._stale = 0
 

@@ -132,8 +132,8 @@ def _attempt(pair: _Pair, merged: bool) -> tuple[WeightMap | None, "Furthest"]:
     outputs = list(record.outputs.values())
     if len(outputs) != len(steps.outputs):
         raise MappingError(
-            f"torch returns {len(outputs)} arrays ({', '.join(str(o.shape) for o in outputs)}), jax {len(steps.outputs)}; "
-            "let both return the same, by call= of parity.TorchSide or parity.JaxSide"
+            f"torch returns {len(outputs)} arrays ({', '.join(str(o.shape) for o in outputs)}), "
+            f"jax {len(steps.outputs)}; let both return the same, by call= of parity.TorchSide or parity.JaxSide"
         )
     candidates = Candidates(record, pair.torch_numbers, pair.jax_numbers, theta)
     search = Lockstep(steps, list(pair.jax_numbers.ids.values()), candidates, theta, outputs)
@@ -166,7 +166,7 @@ def _as_map(pair: _Pair, state: "State", merged: bool) -> WeightMap:
             numbers = fit.completed(numbers, pair.torch_numbers, used)
             if numbers is None:
                 raise MappingError(
-                    f"{name} (jax) is used in part, and what is used does not tell the rest; give longer or other inputs",
+                    f"{name} (jax) is used in part, which does not tell the rest; give longer or other inputs",
                     jax_left=(name,),
                 )
             used[numbers] = True
@@ -302,7 +302,8 @@ def _torch_parts(model: Any) -> tuple[Any, Callable[..., Any] | None]:
     module = model if isinstance(model, torch.nn.Module) else getattr(model, "model", model)
     if not isinstance(module, torch.nn.Module):
         raise MappingError(
-            f"the torch model is a {type(module).__name__}; wanted a torch.nn.Module or parity.TorchSide(module, call=...)"
+            f"the torch model is a {type(module).__name__}; "
+            "wanted a torch.nn.Module or parity.TorchSide(module, call=...)"
         )
     return module, None if module is model else getattr(model, "call", None)
 

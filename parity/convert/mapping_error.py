@@ -4,6 +4,10 @@ import math
 from dataclasses import dataclass
 
 
+ORDER = 1e-12
+"""Sorted numbers that differ by less are the same ones: it only chooses the words of a message."""
+
+
 @dataclass(frozen=True)
 class Stop:
     """The call that stopped a mapping.
@@ -55,7 +59,11 @@ def _text(
     lines = [message]
     if stop:
         lines.append(f"  stopped at  {stop.torch_path or '(nothing)'}  (torch)  /  {stop.jax_path}  (jax)")
-        gap = f"; the nearest in torch differs by up to {stop.difference:.2g}" if math.isfinite(stop.difference) else ""
+        gap = ""
+        if math.isfinite(stop.difference):
+            gap = f"; the nearest in torch differs by up to {stop.difference:.2g}"
+            if stop.difference < ORDER:
+                gap = "; the nearest in torch has the same numbers in another order"
         shapes = f" (shapes {' / '.join(map(str, stop.shapes))})" if stop.shapes else ""
         lines.append(f"  {stop.what}{gap}{shapes}")
     if mapped[1]:

@@ -1,4 +1,4 @@
-"""The proof of a map: other random weights, float64, outputs and every leaf's gradient equal, round trip bit for bit."""
+"""The proof of a map: other random weights, float64, outputs and all gradients equal, round trip bit for bit."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -17,8 +17,8 @@ ALTERNATIVES = 6
 
 MOVES = frozenset(
     "view _unsafe_view reshape t transpose permute expand unsqueeze squeeze slice select split split_with_sizes unbind "
-    "chunk cat stack flip index_select index gather narrow unsafe_split unsafe_split_with_sizes unsafe_chunk roll diagonal "
-    "repeat constant_pad_nd where as_strided unfold movedim flatten".split()
+    "chunk cat stack flip index_select index gather narrow unsafe_split unsafe_split_with_sizes unsafe_chunk roll "
+    "diagonal repeat constant_pad_nd where as_strided unfold movedim flatten".split()
 )
 COPIES = frozenset("clone contiguous alias detach _to_copy lift_fresh".split())
 

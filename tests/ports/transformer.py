@@ -1,4 +1,4 @@
-"""A pre-norm transformer: fused query, key and value in torch, split in NNX and Linen, a tied embedding, other names."""
+"""A pre-norm transformer with a tied embedding: query, key and value fused in torch, split in NNX and Linen."""
 
 from typing import Any
 
