@@ -53,15 +53,16 @@ class Affine:
             return off
         return Affine(np.where(settled, 0.0, self.coef), np.where(settled, KNOWN, self.ids), off)
 
-    def scaled(self, factor: np.ndarray) -> "Affine":
+    def scaled(self, factor: np.ndarray | np.floating) -> "Affine":
         """Times numbers, with broadcasting."""
         coef, off = self.coef * factor, self.off * factor
         return Affine(coef, np.array(np.broadcast_to(self.ids, coef.shape)), off)
 
-    def shifted(self, term: np.ndarray) -> "Affine":
+    def shifted(self, term: np.ndarray | np.floating) -> "Affine":
         """Plus numbers, with broadcasting."""
         off = self.off + term
-        return Affine(*(np.array(np.broadcast_to(a, off.shape)) for a in (self.coef, self.ids)), off)
+        coef, ids = (np.array(np.broadcast_to(a, off.shape)) for a in (self.coef, self.ids))
+        return Affine(coef, ids, off)
 
     def plus(self, other: "Affine") -> "Affine | None":
         """Plus another; None where an element would hold two weights."""

@@ -178,7 +178,8 @@ class Candidates:
             (found,) = jax_arithmetic.evaluate(step.name, step.primitive, step.params, [operands[0], weights])
             found = found.transpose(step.params["dimension_numbers"].out_spec)
             if found.shape != event.outputs.shape:
-                what = f"given the same input, it has outputs {found.shape}, torch's {event.outputs.shape}: stride or padding"
+                shapes = f"torch's {event.outputs.shape}, jax's {found.shape}"
+                what = f"given the same input, the outputs have other shapes, {shapes}: stride or padding"
                 self.remark = event.path, what, np.nan
             elif not same(found, event.outputs):
                 gap = float(np.abs(found - event.outputs).max())

@@ -93,7 +93,7 @@ def _split(block: Block, torch: Numbering) -> Iterator[Block]:
             for part in interleaved:
                 yield from _split(part, torch)
             return
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in itertools.pairwise(edges):
             yield from _split(_part(block, axis, start, stop), torch)
         return
 
@@ -117,7 +117,7 @@ def _cut_where_it_jumps(block: Block, torch: Numbering) -> Iterator[Block]:
 
 def _part(block: Block, axis: int, start: int, stop: int) -> Block:
     """A stretch of one axis, or one place of it, which then is no axis any more."""
-    place = [k for k, group in enumerate(block.groups) if axis in group][0]
+    place = next(k for k, group in enumerate(block.groups) if axis in group)
     position = [k for k, text in enumerate(block.index) if not text.lstrip("-").isdigit()][place]
     before = int(block.index[position].partition(":")[0] or 0)
     single = stop - start == 1
@@ -133,7 +133,7 @@ def _part(block: Block, axis: int, start: int, stop: int) -> Block:
 
 def _interleaved(block: Block, axis: int, edges: list[int], kinds: list[bytes]) -> list[Block]:
     """Parts that take turns along an axis: an axis of (turns, kinds, run), each kind held."""
-    count, runs = len(set(kinds)), {b - a for a, b in zip(edges[:-1], edges[1:], strict=True)}
+    count, runs = len(set(kinds)), {b - a for a, b in itertools.pairwise(edges)}
     turns = len(kinds) // count
     if len(runs) > 1 or kinds != kinds[:count] * turns:
         return []
@@ -192,7 +192,7 @@ def _described(block: Block, torch: Numbering) -> tuple[str, tuple[str, ...], La
     flat = np.ravel_multi_index(shifted, inner) if inner else np.zeros(block.numbers.shape, np.int64)
     digits = [_digits(_line(flat, axis)) for axis in range(flat.ndim)]
     regular = np.full(flat.shape, flat.flat[0])
-    for axis, found in enumerate(digits):
+    for axis in range(flat.ndim):
         regular = regular + (_line(flat, axis) - flat.flat[0]).reshape(
             [-1 if k == axis else 1 for k in range(flat.ndim)]
         )
@@ -233,6 +233,7 @@ def _torch_axes(digits: list[list[Digit]], base: int, shape: list[int]) -> Axes:
     axes: list[tuple[Atom, ...]] = []
     reach = 1  # of one step of what comes next
     left = sorted(((d, owner) for owner in digits for d in owner), key=lambda pair: abs(pair[0].stride))
+    parts: list[Digit | Atom]
     names = NAMES.get(len(shape), tuple(f"a{k}" for k in range(len(shape))))
     for axis in reversed(range(len(shape))):
         size, parts = shape[axis], []
@@ -317,7 +318,7 @@ def completed(numbers: np.ndarray, torch: Numbering, used: np.ndarray) -> np.nda
         The numbers without gaps; None where no order of axes agrees with what is known.
     """
     known = numbers > 0
-    leaves = np.unique(torch.leaf(numbers[known])) if known.any() else []
+    leaves = np.unique(torch.leaf(numbers[known]))
     if len(leaves) != 1:
         return None
     return _ordered(numbers, torch.ids[torch.names[int(leaves[0])]], used)

@@ -1,4 +1,4 @@
-"""JAX's primitives on NumPy arrays at float64: what a search that runs a model in pieces can afford; the rest by JAX."""
+"""JAX's primitives on NumPy arrays at float64: what a search in pieces can afford; the rest by JAX."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -131,7 +131,7 @@ def _by_numpy(name: str, params: Params, operands: list[np.ndarray]) -> Any:
             wanted = wide(np.dtype(params["new_dtype"]))
             return operands[0].astype(wanted) if not (operands[0].dtype.kind == "f" and wanted.kind in "iu") else None
         if name == "dot_general" and operands[0].dtype.kind == operands[1].dtype.kind == "f":
-            return dot_general(*operands, params["dimension_numbers"])
+            return dot_general(operands[0], operands[1], params["dimension_numbers"])
         if name == "select_n" and len(operands) == 3 and operands[0].dtype.kind == "b":
             return np.where(operands[0], operands[2], operands[1])
     return None

@@ -71,10 +71,10 @@ class JaxModel:
         if training is not None:
             (copied.train if training else copied.eval)()
         graph, state = nnx.split(copied)
-        flat = nnx.to_flat_state(state)
+        flat: list[tuple[Any, Any]] = list(nnx.to_flat_state(state))
         held = {}
         for path, variable in flat:
-            self._note(path, variable.get_value(), type(variable).__name__)
+            self._note(tuple(path), variable.get_value(), type(variable).__name__)
             held[path] = _held(variable.get_value())
 
         def apply(weights: Mapping[str, Any], inputs: tuple[Any, ...]) -> Any:

@@ -127,9 +127,7 @@ class Layout:
         sides = ((self.torch, torch.shape, "torch"), (self.jax, jax.shape, "JAX"))
         for axes, shape, side in sides:
             if len(axes) != len(shape):
-                raise LayoutError(
-                    f"layout {self}: the {side} array has shape {shape}, the pattern {len(axes)} axes there"
-                )
+                raise LayoutError(f"layout {self}: the {side} array has shape {shape}, the pattern {len(axes)} axes")
         for _ in range(1 + len(_names(self.torch))):
             for axes, shape, _side in sides:
                 for atoms, size in zip(axes, shape, strict=True):
@@ -142,13 +140,13 @@ class Layout:
                 unknown = [a.name for a in atoms if a.name and a.name not in sizes]
                 if unknown:
                     raise LayoutError(
-                        f"layout {self}: the {side} axis of size {size} does not tell {' and '.join(unknown)}; give a size"
+                        f"layout {self}: the {side} axis of size {size} does not tell {', '.join(unknown)}; give a size"
                     )
                 product = math.prod(sizes[a.name] if a.name else a.of for a in atoms)
                 if product != size:
                     raise LayoutError(
                         f"layout {self}: the {side} axis ({' '.join(map(str, atoms))}) has size {size} in shape {shape}, "
-                        f"the pattern makes {product} of it"
+                        f"the pattern makes {product}"
                     )
         order = _names(self.torch)
         return _view(torch, self.torch, sizes, order), _view(jax, self.jax, sizes, order)
@@ -166,7 +164,8 @@ def _view(array: np.ndarray, axes: Axes, sizes: Mapping[str, int], order: Sequen
     atoms = [atom for group in axes for atom in group]
     split = array.view()
     split.shape = tuple(sizes[a.name] if a.name else a.of for a in atoms)  # raises where it could not be a view
-    named = split[tuple(slice(None, None, -1 if a.reverse else None) if a.name else a.at for a in atoms)]
+    index = [slice(None, None, -1 if a.reverse else None) if a.name else a.at for a in atoms]
+    named = split[(*index, ...)]  # the dots keep a single element a view
     names = [a.name for a in atoms if a.name]
     return named.transpose([names.index(n) for n in order])
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.convert import fit
 from parity.convert.layouts import Layout
-from parity.convert.mapping_error import MappingError
+from parity.convert.mapping_error import MappingError, left_over
 from parity.convert.numbering import Numbering
 from parity.convert.weight_map import Rule, WeightMap
 from parity.sides import require
@@ -163,12 +163,13 @@ def _as_map(pair: _Pair, state: "State", merged: bool) -> WeightMap:
             pending.append(name)
             continue
         if (numbers == 0).any():
-            numbers = fit.completed(numbers, pair.torch_numbers, used)
-            if numbers is None:
+            whole = fit.completed(numbers, pair.torch_numbers, used)
+            if whole is None:
                 raise MappingError(
                     f"{name} (jax) is used in part, which does not tell the rest; give longer or other inputs",
                     jax_left=(name,),
                 )
+            numbers = whole
             used[numbers] = True
         try:
             rules += fit.rules(name, numbers, pair.torch_numbers)
@@ -251,9 +252,7 @@ def _proven(given: WeightMap, pair: _Pair) -> WeightMap:
     ):
         wrong = tuple(n for n in got if wanted.get(n) != got[n])
         if wrong:
-            raise MappingError(
-                f"the map is for another {side} model: {', '.join(wrong)} differ", **{f"{side}_left": wrong}
-            )
+            raise left_over(f"the map is for another {side} model: {', '.join(wrong)} differ", side, wrong)
     proof = prove(given, pair.torch, pair.jax, pair.inputs)
     if proof:
         return _with(given, str(proof))

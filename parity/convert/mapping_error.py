@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-
 ORDER = 1e-12
 """Sorted numbers that differ by less are the same ones: it only chooses the words of a message."""
 
@@ -47,6 +46,12 @@ class MappingError(ValueError):
     ) -> None:
         self.stop, self.mapped, self.torch_left, self.jax_left = stop, mapped, torch_left, jax_left
         super().__init__(_text(message, stop, mapped, torch_left, jax_left))
+
+
+def left_over(message: str, side: str, names: tuple[str, ...]) -> MappingError:
+    """A MappingError about leaves of one side, "torch" or "jax"."""
+    torch, jax = (names if side == own else () for own in ("torch", "jax"))
+    return MappingError(message, torch_left=torch, jax_left=jax)
 
 
 def _text(

@@ -12,7 +12,7 @@ import numpy as np
 
 from parity.convert import leaves
 from parity.convert.layouts import Layout, LayoutError
-from parity.convert.mapping_error import MappingError
+from parity.convert.mapping_error import MappingError, left_over
 from parity.files import write_atomically
 
 FORMAT = "parity weight map 1"
@@ -238,7 +238,7 @@ class WeightMap:
             for what, wrong in (("no rule", 0), ("two rules", 2)):
                 names = tuple(n for n, c in found.items() if (c == wrong).any())
                 if names:
-                    raise MappingError(f"{what} for elements of {', '.join(names)} ({side})", **{f"{side}_left": names})
+                    raise left_over(f"{what} for elements of {', '.join(names)} ({side})", side, names)
 
 
 def _parsed(content: Any) -> dict[str, Any]:
@@ -311,7 +311,7 @@ def _check_names(
     extra = tuple(sorted(arrays.keys() - shapes.keys() - known))
     if missing or extra:
         told = "; ".join(f"{w}: {', '.join(n)}" for w, n in (("missing", missing), ("without a rule", extra)) if n)
-        raise MappingError(f"the {side} weights are not those of the map: {told}", **{f"{side}_left": missing + extra})
+        raise left_over(f"the {side} weights are not those of the map: {told}", side, missing + extra)
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise MappingError(f"{name} ({side}) has shape {arrays[name].shape}, the map is for {shape}")

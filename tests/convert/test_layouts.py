@@ -47,7 +47,7 @@ def test_a_held_factor_takes_a_part_and_writes_to_a_part():
     ],
 )
 def test_what_is_no_pattern_is_refused(text, told):
-    with pytest.raises(LayoutError, match=told.replace("(", r"\(")):
+    with pytest.raises(LayoutError, match=told):
         Layout.parse(text)
 
 
@@ -57,7 +57,7 @@ def test_what_does_not_fit_is_refused():
         layout.views(np.empty((6, 2)), np.empty((2, 6)))
     with pytest.raises(LayoutError, match="the pattern makes"):
         Layout.parse("o i -> i o").views(np.empty((6, 2)), np.empty((3, 6)))
-    with pytest.raises(LayoutError, match="3 axes|has shape"):
+    with pytest.raises(LayoutError, match="has shape"):
         Layout.parse("o i k -> k i o").views(np.empty((6, 2)), np.empty((3, 6, 1)))
     with pytest.raises(LayoutError, match="does not name"):
         Layout.parse("o -> o", h=2)

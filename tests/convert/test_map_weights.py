@@ -255,9 +255,9 @@ def test_an_edited_map_is_proven_or_refused() -> None:
 
 def test_what_is_no_model_is_told() -> None:
     x = np.ones((2, 3))
-    with pytest.raises(MappingError, match="wanted a torch.nn.Module"):
+    with pytest.raises(MappingError, match=r"wanted a torch\.nn\.Module"):
         parity.map_weights(lambda x: x, nnx.Linear(3, 2, rngs=rngs()), x)
-    with pytest.raises(MappingError, match="wanted an nnx.Module"):
+    with pytest.raises(MappingError, match=r"wanted an nnx\.Module"):
         parity.map_weights(torch.nn.Linear(3, 2), lambda x: x, x)
 
 
