@@ -240,7 +240,7 @@ class Candidates:
 
 
 def told(value: Affine) -> np.ndarray:
-    """The numbers that tell the weights of an array apart: what is added to them, or else what they are multiplied by."""
+    """The numbers that tell an array's weights apart: what is added to them, or else what they are multiplied by."""
     held = value.weighted
     return value.off[held] if value.off[held].any() else value.coef[held]
 

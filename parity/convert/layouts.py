@@ -144,8 +144,9 @@ class Layout:
                     )
                 product = math.prod(sizes[a.name] if a.name else a.of for a in atoms)
                 if product != size:
+                    axis = " ".join(map(str, atoms))
                     raise LayoutError(
-                        f"layout {self}: the {side} axis ({' '.join(map(str, atoms))}) has size {size} in shape {shape}, "
+                        f"layout {self}: the {side} axis ({axis}) has size {size} in shape {shape}, "
                         f"the pattern makes {product}"
                     )
         order = _names(self.torch)

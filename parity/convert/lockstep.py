@@ -165,7 +165,7 @@ class Lockstep:
         raise AssertionError("a step without unknown weights was not evaluated")
 
     def _rows(self, value: Affine, state: State) -> None:
-        """Rows that indices ask for: which rows repeat where tells the table, better than any part of them does later."""
+        """Rows that indices ask for: which of them repeat where tells the table, better than a part of them later."""
         if value.uniform and value.weighted.any():
             choices = (pairs for pairs in self.candidates.of_scaling(value, state.used) if self._fits(state, pairs))
             first = next(choices, None)

@@ -91,7 +91,7 @@ class TorchModel:
                 found[name] = rng.standard_normal(now.shape) / np.sqrt(max(fan_in, 1)) + (
                     now.size > 0 and (now == 1).all()
                 )
-        return found
+        return {name: np.asarray(array) for name, array in found.items()}
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Set its weights."""

@@ -210,7 +210,7 @@ class WeightMap:
             raise MappingError(f"{path} is no weight map: {error}") from None
         try:
             return cls(**_parsed(content))
-        except (LayoutError, MappingError, KeyError, TypeError, ValueError) as error:
+        except (LayoutError, MappingError, AttributeError, KeyError, TypeError, ValueError) as error:
             told = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             raise MappingError(f"{path} is no weight map that can be used: {told}") from None
 
