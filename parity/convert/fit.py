@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.convert.layouts import Atom, Axes, Layout, LayoutError
+from parity.convert.mapping_error import MappingError
 from parity.convert.numbering import Numbering
 from parity.convert.weight_map import Rule
 
@@ -26,6 +27,10 @@ FACTORS = {("o", 2): ("h", "d"), ("i", 3): ("c", "y", "x"), ("i", 2): ("ih", "id
 
 class Irregular(ValueError):
     """The elements of a leaf lie in no axis pattern."""
+
+
+class Untold(MappingError):
+    """What the run used of a leaf does not tell where the rest of it comes from."""
 
 
 @dataclass(frozen=True)

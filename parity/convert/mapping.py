@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from parity.convert.lockstep import Furthest, State
     from parity.convert.torch_model import TorchModel
 
-SEED = 0
-"""Of the weights that the search runs both models with."""
+SEEDS = (0, 2, 3)
+"""Of the weights that the search runs both models with: the next where units were off under those of one."""
 
 ENDINGS = 8
 """Ways to the end of a search that are proven; each that fails has the outputs of torch and other gradients."""
@@ -67,7 +67,7 @@ def map_weights(torch_model: Any, jax_model: Any, *inputs: Any, weights: WeightM
         if weights is not None:
             return _proven(weights, pair)
         for merged in pair.sums():
-            found, furthest = _attempt(pair, merged)
+            found, furthest = _attempt_alive(pair, merged)
             if found is not None:
                 return found
             if best is None or furthest.mapped > best[0].mapped:
@@ -115,12 +115,22 @@ class _Pair:
         return [True, False] if nearer else [False, True]
 
 
-def _attempt(pair: _Pair, merged: bool) -> tuple[WeightMap | None, "Furthest"]:
+def _attempt_alive(pair: _Pair, merged: bool) -> tuple[WeightMap | None, "Furthest"]:
+    """One attempt; again with other weights where under these some of a model was off, as units of a ReLU may be."""
+    for seed in SEEDS[:-1]:
+        try:
+            return _attempt(pair, merged, seed)
+        except fit.Untold:
+            continue
+    return _attempt(pair, merged, SEEDS[-1])
+
+
+def _attempt(pair: _Pair, merged: bool, seed: int) -> tuple[WeightMap | None, "Furthest"]:
     from parity.convert.candidates import Candidates
     from parity.convert.lockstep import Lockstep
     from parity.convert.proof import prove
 
-    arrays = pair.torch.random(SEED)
+    arrays = pair.torch.random(seed)
     ids = {name: numbers.copy() for name, numbers in pair.torch_numbers.ids.items()}
     for merge in pair.torch.merges if merged else ():
         arrays[merge.plus][: merge.count] = 0.0
@@ -165,7 +175,7 @@ def _as_map(pair: _Pair, state: "State", merged: bool) -> WeightMap:
         if (numbers == 0).any():
             whole = fit.completed(numbers, pair.torch_numbers, used)
             if whole is None:
-                raise MappingError(
+                raise fit.Untold(
                     f"{name} (jax) is used in part, which does not tell the rest; give longer or other inputs",
                     jax_left=(name,),
                 )
@@ -181,7 +191,7 @@ def _as_map(pair: _Pair, state: "State", merged: bool) -> WeightMap:
             used[pair.torch_numbers.ids[rule.torch]] = True
             rules.append(rule)
         elif name in jax.trained:
-            raise MappingError(
+            raise fit.Untold(
                 f"{name} (jax) has no influence on the outputs, and no torch leaf is left that it could be",
                 jax_left=(name,),
                 torch_left=_unused(pair, used),
