@@ -273,3 +273,30 @@ def test_a_weight_that_torch_alone_has_is_an_error() -> None:
     with pytest.raises(MappingError) as caught:
         parity.map_weights(Extra(), nnx.Linear(3, 2, rngs=rngs()), np.random.default_rng(0).standard_normal((3, 3)))
     assert caught.value.torch_left == ("unused.weight", "unused.bias")
+
+
+class TorchGRU(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = torch.nn.GroupNorm(2, 4)
+        self.gru = torch.nn.GRU(4, 5, batch_first=True)
+        self.scale = torch.nn.RMSNorm(5, eps=1e-6)
+        self.slope = torch.nn.PReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.slope(self.scale(self.gru(self.norm(x.transpose(1, 2)).transpose(1, 2))[0]))
+
+
+class LinenGRU(linen.Module):
+    @linen.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = linen.RNN(linen.GRUCell(5))(linen.GroupNorm(num_groups=2, epsilon=1e-5)(x))
+        return linen.PReLU()(linen.RMSNorm(epsilon=1e-6)(x))
+
+
+def test_a_gru_whose_new_gate_keeps_its_second_bias() -> None:
+    x = np.random.default_rng(0).standard_normal((3, 6, 4))
+    found = parity.map_weights(TorchGRU(), initialised(LinenGRU(), x), x)
+    lines = {rule.jax: (rule.torch, rule.plus) for rule in found.rules}
+    assert lines["params.GRUCell_0.hn.bias"] == ("gru.bias_hh_l0[10:15]", "")
+    assert lines["params.GRUCell_0.ir.bias"] == ("gru.bias_ih_l0[0:5]", "gru.bias_hh_l0[0:5]")
