@@ -10,11 +10,18 @@ import numpy as np
 from parity.convert import jax_arithmetic
 from parity.convert.affine import KNOWN, Affine
 from parity.convert.numbering import Numbering
-from parity.convert.torch_events import Convolution, Product, Record
+from parity.convert.parts import (
+    Pairs,
+    as_products,
+    channel_map,
+    leaf_blocks,
+    paired,
+    pattern_of,
+    selections,
+    turnings,
+)
+from parity.convert.torch_events import Product, Record
 from parity.convert.values import Index, Rows, column_maps, distance, keys, same
-
-Pairs = tuple[np.ndarray, np.ndarray]
-"""JAX weights and the torch weights that they are, by number."""
 
 FUSED = 6
 """Torch calls that one JAX call may hold side by side; the four gates of an LSTM, a query, key and value."""
@@ -42,7 +49,7 @@ class Candidates:
         """Partners for the weights in an array that something else consumes."""
         held = value.weighted
         if value.uniform:
-            yield from self._by_pattern(value, used)
+            yield from self._bypattern(value, used)
             return
         ids, wanted = value.ids[held], keys(value)
         sample = np.linspace(0, len(wanted) - 1, min(16, len(wanted))).astype(int)
@@ -88,17 +95,17 @@ class Candidates:
             own, theirs = np.concatenate([own, unclear]), np.concatenate([theirs, guess])
         return own, theirs
 
-    def _by_pattern(self, value: Affine, used: np.ndarray) -> Iterator[Pairs]:
+    def _bypattern(self, value: Affine, used: np.ndarray) -> Iterator[Pairs]:
         """Weights as they are, such as rows of an embedding: told apart by which of them repeat where."""
         ids = value.ids[value.weighted]
-        pattern = _pattern(ids)
+        pattern = pattern_of(ids)
         offset = _ratio(value)
         for event in self._ordered(self.plain, ids, lambda e: e.value.ids):
             theirs = event.value.ids
             if theirs.size != ids.size or used[theirs.flat[0]] or not same(offset, _ratio(event.value)):
                 continue
-            for turned in _turned(theirs, value.ids.shape):
-                if (_pattern(turned.ravel()) == pattern).all():
+            for turned in turnings(theirs, value.ids.shape):
+                if (pattern_of(turned.ravel()) == pattern).all():
                     yield ids, turned.ravel()
 
     def of_contraction(self, step: Any, operands: list[Any], used: np.ndarray) -> tuple[Iterator[Pairs], np.ndarray]:
@@ -106,7 +113,7 @@ class Candidates:
         self.remark = None
         if step.name == "conv_general_dilated":
             return self._of_convolution(step, operands, used)
-        numbers, ids, out_shape = _as_products(step.params["dimension_numbers"], operands)
+        numbers, ids, out_shape = as_products(step.params["dimension_numbers"], operands)
         held = [k for k in range(len(ids)) if (ids[k] != KNOWN).any() and numbers[k].any()]
         if not held:
             return iter(()), numbers
@@ -127,11 +134,11 @@ class Candidates:
                 fitting.append((event, columns))
                 break
         wanted = ids.shape[1]
-        blocks = _leaf_blocks(self.jax.leaf(ids[0]))
+        blocks = leaf_blocks(self.jax.leaf(ids[0]))
         for event, columns in fitting:
-            for chosen in _selections(wanted, event.ids.shape[1], out_shape, blocks):
+            for chosen in selections(wanted, event.ids.shape[1], out_shape, blocks):
                 # A part of the weights may be known, as those rows of a tied embedding that tokens have asked for.
-                pairs = _paired(ids, event.ids[np.ix_(columns, chosen)])
+                pairs = paired(ids, event.ids[np.ix_(columns, chosen)])
                 if not used[pairs[1]].any():
                     yield pairs
         yield from self._fused(ids, fitting, out_shape, used)
@@ -148,12 +155,12 @@ class Candidates:
             for chosen in itertools.permutations(parts, count):
                 if sum(p.shape[1] for p in chosen) != wanted:
                     continue
-                yield _paired(ids, np.concatenate(chosen, axis=1))
+                yield paired(ids, np.concatenate(chosen, axis=1))
                 sizes = {p.shape[1] for p in chosen}
                 for heads in out_shape[:1] if len(sizes) == 1 else ():
                     if sizes.copy().pop() % heads == 0 and heads not in (1, count):
                         split = [p.reshape(len(p), heads, -1) for p in chosen]
-                        yield _paired(ids, np.stack(split, axis=2).reshape(len(ids), -1))
+                        yield paired(ids, np.stack(split, axis=2).reshape(len(ids), -1))
 
     def _of_convolution(self, step: Any, operands: list[Any], used: np.ndarray) -> tuple[Iterator[Pairs], np.ndarray]:
         dims = step.params["dimension_numbers"]
@@ -170,7 +177,7 @@ class Candidates:
         for event in self._ordered(self.convolutions, ids, lambda e: e.ids):
             if event.ids.shape != ids.shape or used[event.ids].any() or event.inputs.shape[:2] != numbers.shape[:2]:
                 continue
-            channels = _channels(numbers, event)
+            channels = channel_map(numbers, event)
             if channels is None:
                 continue
             theirs = event.ids[:, channels] if event.groups == 1 else event.ids
@@ -189,7 +196,7 @@ class Candidates:
                     gap,
                 )
             else:
-                yield _paired(ids, theirs)
+                yield paired(ids, theirs)
         if all(size == 1 for size in ids.shape[2:]) and all(s == 1 for s in step.params["window_strides"]):
             rows = np.moveaxis(numbers, 1, -1).reshape(-1, numbers.shape[1])
             yield from self._of_product(rows, ids.reshape(ids.shape[:2]).T, (len(ids),), used)
@@ -253,92 +260,3 @@ def _ratio(value: Affine) -> np.ndarray:
     """What is added to weights that all have one coefficient and one offset, in units of the coefficient."""
     held = value.weighted
     return (value.off[held] / value.coef[held])[:1]
-
-
-def _pattern(ids: np.ndarray) -> np.ndarray:
-    """Each element as the place where it first stood."""
-    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
-    return first[inverse.ravel()]
-
-
-def _turned(ids: np.ndarray, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    """An array in its own order, and in each order of axes that gives a shape."""
-    yield ids
-    wanted = [n for n in shape if n != 1]
-    squeezed = ids.reshape([n for n in ids.shape if n != 1])
-    if squeezed.ndim == len(wanted) <= 5:
-        for order in itertools.permutations(range(squeezed.ndim)):
-            turned = squeezed.transpose(order)
-            if list(turned.shape) == wanted and order != tuple(range(squeezed.ndim)):
-                yield turned
-
-
-def _paired(own: np.ndarray, theirs: np.ndarray) -> Pairs:
-    held = own != KNOWN
-    return own[held], theirs[held]
-
-
-def _as_products(dimensions: Any, operands: list[Any]) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
-    """A dot_general as (batch, n, i) numbers and (batch, i, o) weights, and the shape of o."""
-    (left_summed, right_summed), (left_batch, right_batch) = dimensions
-    if isinstance(operands[0], Affine):
-        weights, numbers = operands[0], np.asarray(operands[1])
-        summed, batch, own_summed, own_batch = right_summed, right_batch, left_summed, left_batch
-    else:
-        numbers, weights = np.asarray(operands[0]), operands[1]
-        summed, batch, own_summed, own_batch = left_summed, left_batch, right_summed, right_batch
-    rest = [k for k in range(numbers.ndim) if k not in (*summed, *batch)]
-    own_rest = [k for k in range(weights.ids.ndim) if k not in (*own_summed, *own_batch)]
-    width = int(np.prod([numbers.shape[k] for k in summed], dtype=np.int64))
-    batches = int(np.prod([numbers.shape[k] for k in batch], dtype=np.int64))
-    out_shape = tuple(weights.ids.shape[k] for k in own_rest)
-    held = weights.coef[weights.ids != KNOWN]
-    rows = numbers.transpose(*batch, *rest, *summed).reshape(batches, -1, width) * held[0]
-    ids = weights.ids.transpose(*own_batch, *own_summed, *own_rest).reshape(batches, width, -1)
-    return rows, ids, out_shape
-
-
-def _channels(numbers: np.ndarray, event: Convolution) -> np.ndarray | None:
-    """Which input channel of torch's convolution each of the JAX one's is."""
-    if numbers.shape == event.inputs.shape and same(numbers, event.inputs):
-        return np.arange(numbers.shape[1])
-    if numbers.shape != event.inputs.shape or event.groups != 1:
-        return None
-    own, theirs = (np.moveaxis(a, 1, -1).reshape(-1, a.shape[1]) for a in (numbers, event.inputs))
-    return next(column_maps(own, theirs), None)
-
-
-def _leaf_blocks(leaf: np.ndarray) -> int:
-    """How many equal blocks of leaves stand side by side; 1 where they are not equal."""
-    edges = np.flatnonzero(np.diff(leaf)) + 1
-    sizes = np.diff([0, *edges, len(leaf)])
-    return len(sizes) if len(set(sizes)) == 1 else 1
-
-
-def _selections(wanted: int, available: int, out_shape: tuple[int, ...], blocks: int) -> Iterator[np.ndarray]:
-    """The columns of a torch weight that a JAX weight may be, the most natural first."""
-    every = np.arange(available)
-    if wanted == available:
-        yield every
-        if blocks > 1:
-            for order in itertools.islice(itertools.permutations(range(blocks)), 1, 24):
-                yield every.reshape(blocks, -1)[list(order)].ravel()
-        if len(out_shape) > 1:
-            yield every.reshape(out_shape[::-1]).transpose().ravel()
-        return
-    if wanted > available:
-        return
-    told: set[int] = set()
-    for step in (wanted, int(np.gcd(wanted, available))):
-        for start in range(0, available - wanted + 1, step):
-            if start not in told:
-                told.add(start)
-                yield every[start : start + wanted]
-    if available % wanted == 0:
-        parts = available // wanted
-        heads = [n for n in out_shape[:1] if len(out_shape) > 1 and wanted % n == 0]
-        for count in [*heads, *(h for h in range(2, wanted) if wanted % h == 0 and h not in heads)]:
-            for part in range(parts):
-                yield every.reshape(count, parts, -1)[:, part].ravel()
-        for part in range(parts):
-            yield every.reshape(wanted, parts)[:, part]

@@ -10,9 +10,10 @@ import numpy as np
 
 from parity.convert import jax_arithmetic
 from parity.convert.affine import KNOWN, Affine
-from parity.convert.candidates import Candidates, Pairs, told
+from parity.convert.candidates import Candidates, told
 from parity.convert.jax_steps import Number, Step, Steps
 from parity.convert.mapping_error import Stop
+from parity.convert.parts import Pairs
 from parity.convert.values import same
 
 PATIENCE = 60.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.convert import fit
+from parity.convert.completion import completed
 from parity.convert.layouts import Layout
 from parity.convert.mapping_error import MappingError, left_over
 from parity.convert.numbering import Numbering
@@ -173,7 +174,7 @@ def _as_map(pair: _Pair, state: "State", merged: bool) -> WeightMap:
             pending.append(name)
             continue
         if (numbers == 0).any():
-            whole = fit.completed(numbers, pair.torch_numbers, used)
+            whole = completed(numbers, pair.torch_numbers, used)
             if whole is None:
                 raise fit.Untold(
                     f"{name} (jax) is used in part, which does not tell the rest; give longer or other inputs",

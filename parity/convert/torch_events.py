@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity.convert import torch_norms
 from parity.convert.affine import KNOWN, Affine
+from parity.convert.torch_arithmetic import ARITHMETIC
 
 ALTERNATIVES = 6
 """Weights kept of one element that holds several, such as x + b + c; the latest."""
@@ -259,47 +260,6 @@ class Recorder(TorchDispatchMode):
         rows = patches.permute(0, *range(2, 2 + space), 1, *range(2 + space, 2 + 2 * space))
         flat = _numpy(rows).reshape(-1, int(np.prod(ids.shape[1:]))) * scale
         self.record.add(Product(self._path(), flat, ids.reshape(ids.shape[0], -1).T))
-
-
-def _sum(values: list[Any], held: list[Any], sign: float) -> list[Affine]:
-    left, right = values[:2]
-    found = [a.shifted(sign * np.asarray(right)) for a in held[0]]
-    return found + [a.scaled(np.float64(sign)).shifted(np.asarray(left)) for a in (held[1] if len(held) > 1 else [])]
-
-
-def _add(values: list[Any], held: list[Any], kwargs: dict[str, Any]) -> list[Affine]:
-    return _sum(values, held, float(kwargs.get("alpha", 1)))
-
-
-def _sub(values: list[Any], held: list[Any], kwargs: dict[str, Any]) -> list[Affine]:
-    return _sum(values, held, -float(kwargs.get("alpha", 1)))
-
-
-def _rsub(values: list[Any], held: list[Any], kwargs: dict[str, Any]) -> list[Affine]:
-    return _sum([values[1], values[0]], [[], held[0]], -1.0)
-
-
-def _mul(values: list[Any], held: list[Any], kwargs: dict[str, Any]) -> list[Affine]:
-    found = [a.scaled(np.asarray(values[1])) for a in held[0]]
-    return found + [a.scaled(np.asarray(values[0])) for a in held[1]]
-
-
-def _div(values: list[Any], held: list[Any], kwargs: dict[str, Any]) -> list[Affine]:
-    return [a.scaled(1.0 / np.asarray(values[1])) for a in held[0]]
-
-
-def _neg(values: list[Any], held: list[Any], kwargs: dict[str, Any]) -> list[Affine]:
-    return [a.scaled(np.float64(-1.0)) for a in held[0]]
-
-
-ARITHMETIC: dict[str, Callable[..., list[Affine]]] = {
-    "add": _add,
-    "sub": _sub,
-    "rsub": _rsub,
-    "mul": _mul,
-    "div": _div,
-    "neg": _neg,
-}
 
 
 def _pure(held: list[Affine]) -> tuple[float, np.ndarray] | None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
@@ -13,11 +12,11 @@ import numpy as np
 from parity.convert import leaves
 from parity.convert.layouts import Layout, LayoutError
 from parity.convert.mapping_error import MappingError, left_over
+from parity.convert.places import leaf_name, part_of
 from parity.files import write_atomically
 
 FORMAT = "parity weight map 1"
 LARGEST = 2**34  # elements; a file that claims more weights than any host holds is not believed
-PLACE = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<index>[-\d:, ]*)\])?")
 
 
 @dataclass(frozen=True)
@@ -96,13 +95,13 @@ class WeightMap:
         _check_names("torch", arrays, self.torch_shapes, known={*self.aliases, *self.torch_alone})
         found: dict[str, np.ndarray] = {}
         for rule in self.rules:
-            source, _ = _place(rule.torch, arrays, "torch")
+            source, _ = part_of(rule.torch, arrays, "torch")
             if rule.plus:
-                source = source + _place(rule.plus, arrays, "torch")[0]
-            name = _name(rule.jax)
+                source = source + part_of(rule.plus, arrays, "torch")[0]
+            name = leaf_name(rule.jax)
             if name not in found:
                 found[name] = np.zeros(self.jax_shapes[name], source.dtype)
-            rule.layout.to_jax(source, _place(rule.jax, found, "jax")[0])
+            rule.layout.to_jax(source, part_of(rule.jax, found, "jax")[0])
         kept = (
             {p: np.asarray(v) for p, v in leaves.jax_leaves(like) if leaves.dotted(p) in self.jax_alone} if like else {}
         )
@@ -131,12 +130,12 @@ class WeightMap:
         """The same from and as NumPy arrays by name, without aliases: gradients go back by it too."""
         found: dict[str, np.ndarray] = {}
         for rule in self.rules:
-            source, _ = _place(rule.jax, arrays, "jax")
+            source, _ = part_of(rule.jax, arrays, "jax")
             for place in filter(None, (rule.torch, rule.plus)):
-                name = _name(place)
+                name = leaf_name(place)
                 if name not in found:
                     found[name] = np.zeros(self.torch_shapes[name], source.dtype)
-            rule.layout.to_torch(source, _place(rule.torch, found, "torch")[0])
+            rule.layout.to_torch(source, part_of(rule.torch, found, "torch")[0])
         return found
 
     def edited(self, *changed: Rule) -> "WeightMap":
@@ -222,7 +221,7 @@ class WeightMap:
             raise MappingError(f"the map claims {total} elements, more than {LARGEST}")
         counts = {side: {n: np.zeros(shape, np.int8) for n, shape in found.items()} for side, found in shapes.items()}
         for rule in self.rules:
-            torch, jax = _place(rule.torch, counts["torch"], "torch")[0], _place(rule.jax, counts["jax"], "jax")[0]
+            torch, jax = part_of(rule.torch, counts["torch"], "torch")[0], part_of(rule.jax, counts["jax"], "jax")[0]
             try:
                 left, right = rule.layout.views(torch, jax)
             except LayoutError as error:
@@ -230,7 +229,7 @@ class WeightMap:
             np.minimum(left + 1, 2, out=left)  # a third rule is told as two are
             np.minimum(right + 1, 2, out=right)
             if rule.plus:
-                other = _place(rule.plus, counts["torch"], "torch")[0]
+                other = part_of(rule.plus, counts["torch"], "torch")[0]
                 if other.shape != torch.shape:
                     raise MappingError(f"the rule  {rule}  adds shape {other.shape} to {torch.shape}")
                 np.minimum(other + 1, 2, out=other)
@@ -271,36 +270,6 @@ def _shape(value: Any) -> tuple[int, ...]:
     if not isinstance(value, list) or not all(type(n) is int and 0 <= n <= LARGEST for n in value) or len(value) > 32:
         raise MappingError(f"a shape is a list of sizes, got {value!r}")
     return tuple(value)
-
-
-def _name(place: str) -> str:
-    return place.partition("[")[0]
-
-
-def _place(place: str, arrays: Mapping[str, np.ndarray], side: str) -> tuple[np.ndarray, str]:
-    """A view of the part of a leaf that a rule names."""
-    found = PLACE.fullmatch(place)
-    if found is None:
-        raise MappingError(f"{place!r} is no place in a {side} leaf; write NAME or NAME[index], such as w[0:8]")
-    name = found["name"]
-    if name not in arrays:
-        raise MappingError(f"a rule names {name}, which the {side} side does not have")
-    if found["index"] is None:
-        return arrays[name], name
-    index = tuple(_index(part) for part in found["index"].split(","))
-    try:
-        return arrays[name][(*index, ...)], name  # the dots keep a single element a view
-    except IndexError as error:
-        raise MappingError(f"{place} ({side}): {error}") from None
-
-
-def _index(text: str) -> int | slice:
-    parts = [int(p) if p.strip() else None for p in text.split(":")]
-    if len(parts) == 1 and parts[0] is not None:
-        return parts[0]
-    if not 2 <= len(parts) <= 3:
-        raise MappingError(f"[{text}] is no index; write a number or start:stop")
-    return slice(*parts)
 
 
 def _check_names(
