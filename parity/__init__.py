@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from parity.checking import compare as compare
     from parity.checking import record as record
     from parity.convert import optim as optim
+    from parity.convert import WeightMap as WeightMap
+    from parity.convert import map_weights as map_weights
     from parity.numerics import Finding as Finding
     from parity.numerics import Verdict as Verdict
     from parity.report import Report as Report
@@ -35,12 +37,14 @@ _HOMES = {
     "Trace": "parity.trace",
     "TraceError": "parity.trace",
     "Verdict": "parity.numerics",
+    "WeightMap": "parity.convert",
     "assert_parity": "parity.checking",
     "check": "parity.checking",
     "check_seeds": "parity.checking",
     "compare": "parity.checking",
     "record": "parity.checking",
     "optim": "parity.convert",
+    "map_weights": "parity.convert",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -13,7 +13,7 @@ HEIGHT = {
     "environment": 0,
     "trace": 1,
     "sides": 2,
-    "convert": 2,
+    "convert": 3,
     "report": 3,
     "doctor": 3,
     "bench": 3,

@@ -1,0 +1,84 @@
+"""Arrays that still hold unknown weights: each element is coefficient x weight + offset, or a number."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+KNOWN = 0
+"""The identity of an element that holds no weight; weights count from 1, so that zeros, padding and masks mean this."""
+
+
+@dataclass(frozen=True)
+class Affine:
+    """coef * weight[ids] + off, element by element.
+
+    A weight that has been moved, sliced, broadcast, scaled or added to is still such an array, so a model's own order
+    of scaling and adding does not matter: only what the sum holds when something else consumes it.
+
+    Attributes:
+        coef, off: Arrays of float64.
+        ids: Integers of the same shape: which weight, or KNOWN.
+    """
+
+    coef: np.ndarray
+    ids: np.ndarray
+    off: np.ndarray
+
+    @classmethod
+    def weights(cls, ids: np.ndarray) -> "Affine":
+        """Weights as they are."""
+        return cls(np.ones(ids.shape), ids, np.zeros(ids.shape))
+
+    @classmethod
+    def number(cls, array: np.ndarray) -> "Affine":
+        """Numbers that hold no weight."""
+        array = np.asarray(array, np.float64)
+        return cls(np.zeros(array.shape), np.zeros(array.shape, np.int64), array)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.ids.shape
+
+    def substituted(self, partner: np.ndarray, theta: np.ndarray) -> "Affine | np.ndarray":
+        """With the weights that are known by now put in; an array where none is left.
+
+        Args:
+            partner: The identity of the torch weight that each weight is; KNOWN where that is not known yet.
+            theta: The value of each torch weight by identity.
+        """
+        partners = partner[self.ids]
+        settled = (partners != KNOWN) | (self.coef == 0.0)
+        off = np.where(settled, self.off + self.coef * theta[partners], self.off)
+        if settled.all():
+            return off
+        return Affine(np.where(settled, 0.0, self.coef), np.where(settled, KNOWN, self.ids), off)
+
+    def scaled(self, factor: np.ndarray | np.floating) -> "Affine":
+        """Times numbers, with broadcasting."""
+        coef, off = self.coef * factor, self.off * factor
+        return Affine(coef, np.array(np.broadcast_to(self.ids, coef.shape)), off)
+
+    def shifted(self, term: np.ndarray | np.floating) -> "Affine":
+        """Plus numbers, with broadcasting."""
+        off = self.off + term
+        coef, ids = (np.array(np.broadcast_to(a, off.shape)) for a in (self.coef, self.ids))
+        return Affine(coef, ids, off)
+
+    def plus(self, other: "Affine") -> "Affine | None":
+        """Plus another; None where an element would hold two weights."""
+        coef, ids, off = self.coef + other.coef, self.ids + other.ids, self.off + other.off
+        if ((self.ids != KNOWN) & (other.ids != KNOWN)).any():
+            return None
+        return Affine(coef, ids, off)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether every weight in it has one coefficient and one offset, so that values do not tell them apart."""
+        held = self.ids != KNOWN
+        coef, off = self.coef[held], self.off[held]
+        return bool(coef.size == 0 or ((coef == coef[0]).all() and (off == off[0]).all()))
+
+    @property
+    def weighted(self) -> np.ndarray:
+        """Where it holds a weight that counts."""
+        return (self.ids != KNOWN) & (self.coef != 0.0)

@@ -1,0 +1,266 @@
+"""Lockstep inference: a JAX model is run operation by operation, its weights found by what torch did with its own."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.convert import jax_arithmetic
+from parity.convert.affine import KNOWN, Affine
+from parity.convert.candidates import Candidates, told
+from parity.convert.jax_steps import Number, Step, Steps
+from parity.convert.mapping_error import Stop
+from parity.convert.parts import Pairs
+from parity.convert.values import same
+
+PATIENCE = 60.0
+"""Seconds of search, after which it says how far it came. A model whose calls are in another order takes some hundred
+restarts of a part, a second or two."""
+
+STALE = 200
+"""Choices tried since it last came further than before. The orders of q, k and v in one layer are 6, those of an
+LSTM's gates 24, and a wrong one is seen at the next layer."""
+
+
+@dataclass
+class State:
+    """How far a run has come: the values of variables, and the partner of each JAX weight."""
+
+    values: dict[int, Any]
+    partner: np.ndarray
+    used: np.ndarray
+
+    def copy(self) -> "State":
+        return State(dict(self.values), self.partner.copy(), self.used.copy())
+
+
+class Unresolved(Exception):
+    """A step needs weights that are not known; it carries the ways to choose them."""
+
+    def __init__(self, choices: Iterator[Pairs], ids: np.ndarray, what: str, values: np.ndarray | None) -> None:
+        self.choices, self.ids, self.what, self.values = choices, ids, what, values
+
+
+@dataclass
+class Furthest:
+    """The step that the best attempt stopped at, or the proof that its end failed."""
+
+    step: int = -1
+    mapped: int = 0
+    stop: Stop | None = None
+    partner: np.ndarray | None = None
+    proof: Any = None
+
+
+class Lockstep:
+    """The search.
+
+    Args:
+        steps: The JAX model.
+        ids: Identities of its weights, one array for each of the program's inputs.
+        candidates: What torch did, as places that a JAX weight may come from.
+        theta: The value of each torch weight by identity.
+        outputs: Torch's outputs.
+    """
+
+    def __init__(
+        self, steps: Steps, ids: list[np.ndarray], candidates: Candidates, theta: np.ndarray, outputs: list[np.ndarray]
+    ) -> None:
+        self.steps, self.candidates, self.theta, self.outputs = steps, candidates, theta, outputs
+        count = sum(i.size for i in ids)
+        self.start = State(
+            {v: Affine.weights(i) if i.size else np.zeros(i.shape) for v, i in zip(steps.inputs, ids, strict=True)},
+            np.zeros(count + 1, np.int64),
+            np.zeros(len(theta), bool),
+        )
+        self.furthest = Furthest()
+        self.attempts = 0
+        self._stale = 0
+        self._started = 0.0
+
+    def search(self) -> Iterator[State]:
+        """Every way to the end in which each step found what it needs, the most natural first."""
+        self._started = time.monotonic()
+        pending: list[tuple[int, State, Iterator[Pairs]]] = []
+        at, state = 0, self.start.copy()
+        while True:
+            arrived = self._run(at, state)
+            if arrived is None:
+                yield state
+            else:
+                pending.append((arrived[0], state, arrived[1]))
+            found = self._next(pending)
+            if found is None:
+                return
+            at, state = found
+
+    def _next(self, pending: list[tuple[int, State, Iterator[Pairs]]]) -> tuple[int, State] | None:
+        """The latest step that has another choice, with that choice taken."""
+        while pending and time.monotonic() - self._started < PATIENCE and self._stale < STALE:
+            at, base, choices = pending[-1]
+            pairs = next(choices, None)
+            if pairs is None:
+                pending.pop()
+                continue
+            self.attempts += 1
+            self._stale += 1
+            state = base.copy()
+            self._assign(state, pairs)
+            return at, state
+        return None
+
+    def _run(self, at: int, state: State) -> tuple[int, Iterator[Pairs]] | None:
+        """Steps from one on; None at the end, else the step that has a choice, with the choices."""
+        while True:
+            try:
+                while at < len(self.steps.steps):
+                    self._step(self.steps.steps[at], state)
+                    at += 1
+                self._finish(state)
+            except Unresolved as unresolved:
+                choices = (pairs for pairs in unresolved.choices if self._fits(state, pairs))
+                first, second = next(choices, None), next(choices, None)
+                if first is None:
+                    self._stopped(at, state, unresolved)
+                    return at, iter(())
+                if second is not None:
+                    return at, itertools.chain([first, second], choices)
+                self._assign(state, first)
+                continue
+            return None
+
+    def _step(self, step: Step, state: State) -> None:
+        operands = [self._value(o, state) for o in step.operands]
+        if not any(isinstance(o, Affine) for o in operands):
+            results: list[Any] = jax_arithmetic.evaluate(step.name, step.primitive, step.params, operands)
+        else:
+            results = self._with_weights(step, operands, state)
+        state.values.update(zip(step.results, results, strict=True))
+
+    def _value(self, operand: Any, state: State) -> Any:
+        if isinstance(operand, Number):
+            return operand.value
+        value = state.values[operand]
+        if isinstance(value, Affine):
+            value = value.substituted(state.partner, self.theta)
+            state.values[operand] = value
+        return value
+
+    def _with_weights(self, step: Step, operands: list[Any], state: State) -> list[Any]:
+        results = jax_arithmetic.moved(step.name, step.primitive, step.params, operands)
+        if results is None:
+            results = _arithmetic(step.name, operands)
+        if results is not None:
+            if step.name == "gather":
+                self._rows(results[0], state)
+            return results
+        if step.name in ("dot_general", "conv_general_dilated"):
+            found = self._contraction(step, operands, state)
+            if found is not None:
+                return [found]
+        for operand in sorted((o for o in operands if isinstance(o, Affine)), key=lambda o: o.uniform):
+            self._resolve(operand, state)
+        raise AssertionError("a step without unknown weights was not evaluated")
+
+    def _rows(self, value: Affine, state: State) -> None:
+        """Rows that indices ask for: which of them repeat where tells the table, better than a part of them later."""
+        if value.uniform and value.weighted.any():
+            choices = (pairs for pairs in self.candidates.of_scaling(value, state.used) if self._fits(state, pairs))
+            first = next(choices, None)
+            if first is not None:
+                raise Unresolved(itertools.chain([first], choices), value.ids, "", None)
+
+    def _resolve(self, value: Affine, state: State) -> None:
+        what = "what it multiplies or is added to is in no torch layer"
+        raise Unresolved(
+            self.candidates.of_scaling(value, state.used), value.ids[value.ids != KNOWN], what, told(value)
+        )
+
+    def _contraction(self, step: Step, operands: list[Any], state: State) -> np.ndarray | None:
+        left, right = operands
+        if isinstance(left, Affine) and isinstance(right, Affine):
+            return None
+        weights = left if isinstance(left, Affine) else right
+        if not weights.uniform or weights.off[weights.ids != KNOWN].any():
+            return None
+        numbers = np.asarray(right if isinstance(left, Affine) else left)
+        if not numbers.any():  # whatever the weights are, as at the first step of a recurrence
+            filled = [np.zeros(o.shape) if isinstance(o, Affine) else o for o in operands]
+            return jax_arithmetic.evaluate(step.name, step.primitive, step.params, filled)[0]
+        choices, rows = self.candidates.of_contraction(step, operands, state.used)
+        what = "no torch layer has the input that it is given here"
+        raise Unresolved(choices, weights.ids[weights.ids != KNOWN], what, rows)
+
+    def _fits(self, state: State, pairs: Pairs) -> bool:
+        """Whether weights get one partner each that no other has."""
+        own, theirs = pairs
+        now = state.partner[own]
+        new = now == 0
+        if (now[~new] != theirs[~new]).any() or state.used[theirs[new]].any() or not new.any():
+            return False
+        own, theirs = own[new], theirs[new]
+        _, first = np.unique(own, return_index=True)
+        chosen = np.zeros(len(state.partner), np.int64)
+        chosen[own[first]] = theirs[first]
+        return bool((chosen[own] == theirs).all()) and len(np.unique(theirs)) == len(first)
+
+    def _assign(self, state: State, pairs: Pairs) -> None:
+        own, theirs = pairs
+        state.partner[own] = theirs
+        state.used[theirs] = True
+
+    def _finish(self, state: State) -> None:
+        """The outputs; they must be torch's."""
+        found = [self._value(o, state) for o in self.steps.outputs]
+        for value in found:
+            if isinstance(value, Affine):
+                self._resolve(value, state)
+        for own, theirs in zip(found, self.outputs, strict=True):
+            if not same(*aligned(np.asarray(own, np.float64), theirs)):
+                raise Unresolved(iter(()), np.zeros(0, np.int64), "the outputs differ", np.asarray(own, np.float64))
+
+    def _stopped(self, at: int, state: State, why: Unresolved) -> None:
+        mapped = int((state.partner > 0).sum())
+        if (at, mapped) <= (self.furthest.step, self.furthest.mapped):
+            return
+        step = self.steps.steps[at] if at < len(self.steps.steps) else None
+        path, shape, gap = self.candidates.nearest(
+            step.name if step else "outputs", why.values, state.used, self.outputs
+        )
+        shapes = tuple(s for s in (shape, None if why.values is None else why.values.shape) if s is not None)
+        what = self.candidates.remark[1] if self.candidates.remark else why.what
+        stop = Stop(path, self.candidates.jax_place(why.ids), what, shapes, gap)
+        self.furthest = Furthest(at, mapped, stop, state.partner.copy())
+        self._stale = 0
+
+
+def aligned(own: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A JAX output in torch's axes: as it is, or channels moved to the front; arrays that differ where neither fits."""
+    if own.shape == theirs.shape:
+        return own, theirs
+    if own.ndim == theirs.ndim > 2 and np.moveaxis(own, -1, 1).shape == theirs.shape:
+        return np.moveaxis(own, -1, 1), theirs
+    return np.zeros(1), np.ones(1)
+
+
+def _arithmetic(name: str, operands: list[Any]) -> list[Any] | None:
+    """What keeps each element one weight times a number plus a number."""
+    affine = [isinstance(o, Affine) for o in operands]
+    if name == "neg":
+        return [operands[0].scaled(np.float64(-1.0))]
+    if name == "mul" and not all(affine):
+        return [operands[0].scaled(operands[1]) if affine[0] else operands[1].scaled(operands[0])]
+    if name == "div" and affine == [True, False]:
+        return [operands[0].scaled(1.0 / np.asarray(operands[1]))]
+    if name in ("add", "add_any", "sub"):
+        left, right = operands
+        if name == "sub":
+            right = right.scaled(np.float64(-1.0)) if affine[1] else -np.asarray(right)
+        if all(affine):
+            both = left.plus(right) if left.shape == right.shape else None
+            return None if both is None else [both]
+        return [left.shifted(right) if affine[0] else right.shifted(left)]
+    return None

@@ -1,0 +1,120 @@
+"""A map is a table and a file; what a file says is not trusted, and a map that loses an element is none."""
+
+import json
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+
+from parity.convert import Layout, MappingError, Rule, WeightMap
+
+
+def example() -> WeightMap:
+    """A fused weight with two parts, a stack of two layers, and a bias that is a sum."""
+    rules = (
+        Rule("qkv.weight[0:4]", "q.kernel", Layout.parse("(h d) i -> i h d", h=2)),
+        Rule("qkv.weight[4:8]", "k.kernel", Layout.parse("(h d) i -> i h d", h=2)),
+        Rule("layers.0.bias", "stack.bias[0]", Layout.parse("o -> o")),
+        Rule("layers.1.bias", "stack.bias[1]", Layout.parse("o -> o")),
+        Rule("b_ih", "b", Layout.parse("o -> o"), plus="b_hh", note="a sum"),
+        Rule("scale", "scale", Layout.parse("->")),
+    )
+    torch_shapes = {"qkv.weight": (8, 3), "layers.0.bias": (2,), "layers.1.bias": (2,), "b_ih": (3,), "b_hh": (3,)}
+    jax_shapes = {"q.kernel": (3, 2, 2), "k.kernel": (3, 2, 2), "stack.bias": (2, 2), "b": (3,)}
+    paths = {name: tuple(name.split(".")) for name in (*jax_shapes, "scale")}
+    return WeightMap(
+        rules, torch_shapes | {"scale": ()}, jax_shapes | {"scale": ()}, paths, {"tied.weight": "qkv.weight"}
+    )
+
+
+def state(dtype: str = "float32") -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    found = {n: np.asarray(rng.standard_normal(s)).astype(dtype) for n, s in example().torch_shapes.items()}
+    return found | {"tied.weight": found["qkv.weight"]}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_both_ways_bit_for_bit(dtype):
+    given = state(dtype)
+    there = example().to_jax(given)
+    back = example().to_torch(there)
+    assert there["q"]["kernel"].dtype == dtype
+    for name in ("qkv.weight", "layers.0.bias", "layers.1.bias", "scale", "tied.weight"):
+        assert back[name].numpy().tobytes() == given[name].tobytes()
+    assert (there["b"] == given["b_ih"] + given["b_hh"]).all()
+    assert not back["b_hh"].any()
+
+
+def test_bfloat16_goes_by_its_bits():
+    given = {n: torch.from_numpy(np.array(a)).to(torch.bfloat16) for n, a in state().items()}
+    there = example().to_jax(given)
+    assert there["q"]["kernel"].dtype == ml_dtypes.bfloat16
+    assert torch.equal(example().to_torch(there)["qkv.weight"], given["qkv.weight"])
+
+
+def test_it_prints_as_a_table_and_comes_back_from_a_file(tmp_path):
+    example().to_json(tmp_path / "map.json")
+    read = WeightMap.from_json(tmp_path / "map.json")
+    assert read == example()
+    assert "b_ih + b_hh" in str(read)
+    assert "tied.weight is tied to qkv.weight" in str(read)
+    assert "not proven" in str(read)
+    assert len(str(read).splitlines()) == 1 + len(read) + 1 + 1
+
+
+def edited(**changes):
+    def change(content):
+        content.update(changes)
+
+    return change
+
+
+HOSTILE = {
+    "no rules": lambda c: c.pop("rules"),
+    "another format": edited(format="parity weight map 99"),
+    "a rule is missing": lambda c: c["rules"].pop(),
+    "a rule stands twice": lambda c: c["rules"].append(c["rules"][0]),
+    "an unknown leaf": lambda c: c["rules"][0].update(torch="nothing"),
+    "a pattern that loses an axis": lambda c: c["rules"][0].update(layout="o i -> o"),
+    "an index outside": lambda c: c["rules"][2].update(jax="stack.bias[7]"),
+    "an index that is none": lambda c: c["rules"][2].update(jax="stack.bias[__import__]"),
+    "a shape of a million million": lambda c: c["torch"].update(scale=[10**6, 10**6]),
+    "a negative shape": lambda c: c["torch"].update(scale=[-1]),
+    "a shape of texts": lambda c: c["torch"].update(scale=["1"]),
+    "a path that is another": lambda c: c["jax"]["b"].update(path=["c"]),
+    "an alias of nothing": edited(aliases={"x": "y"}),
+    "rules that are a text": edited(rules="all"),
+    "sizes that are a list": lambda c: c["rules"][0].update(sizes=[2]),
+    "a size of nothing": lambda c: c["rules"][0].update(sizes={"h": 0}),
+}
+
+
+@pytest.mark.parametrize("fault", HOSTILE)
+def test_a_file_is_not_trusted(fault, tmp_path):
+    path = tmp_path / "map.json"
+    example().to_json(path)
+    content = json.loads(path.read_text())
+    HOSTILE[fault](content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(MappingError, match="no weight map"):
+        WeightMap.from_json(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "3", "\x00"])
+def test_what_is_no_json_is_told(text, tmp_path):
+    (tmp_path / "map.json").write_text(text)
+    with pytest.raises(MappingError, match="no weight map"):
+        WeightMap.from_json(tmp_path / "map.json")
+
+
+def test_weights_of_another_model_are_refused():
+    given = state()
+    with pytest.raises(MappingError, match="missing: b_ih"):
+        example().to_jax({n: a for n, a in given.items() if n != "b_ih"})
+    with pytest.raises(MappingError, match="without a rule: more"):
+        example().to_jax({**given, "more": np.ones(1)})
+    with pytest.raises(MappingError, match="has shape"):
+        example().to_jax({**given, "b_ih": np.ones(4)})
+    with pytest.raises(MappingError, match="no rule of the map"):
+        example().edited(Rule("b_ih", "other", Layout.parse("o -> o")))
