@@ -89,7 +89,8 @@ class Lesson:
             The Lesson.
         """
         given = rounded(inputs, dtype)
-        values = _flat(weights.to_jax({**torch.parameters, **torch.buffers}))
+        own = {n: a for n, a in {**torch.parameters, **torch.buffers}.items() if n in weights.torch_shapes}
+        values = _flat(weights.to_jax(own))
         lesson = cls(torch, jax, given, jax.values | values, spool, dtype)
         owners = {name.rpartition(".")[0] for name in (*torch.parameters, *torch.buffers)}
         kept = {p for p in torch.children() if p in owners or any(o.startswith(f"{p}.") for o in owners)}

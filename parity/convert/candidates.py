@@ -61,7 +61,9 @@ class Candidates:
                 yield pairs
         if partly:
             found = np.max([f for f, _ in partly], axis=0)
-            several = np.any([s for _, s in partly], axis=0) | (np.ptp([np.where(f, f, found) for f, _ in partly], axis=0) > 0)
+            several = np.any([s for _, s in partly], axis=0) | (
+                np.ptp([np.where(f, f, found) for f, _ in partly], axis=0) > 0
+            )
             if (found != KNOWN).all():
                 pairs = self._voted(ids, found, several, used)
                 if pairs is not None:
@@ -109,7 +111,9 @@ class Candidates:
             return iter(()), numbers
         return self._of_product(numbers[held[0]], ids[held[0]], out_shape, used), numbers[held[0]]
 
-    def _of_product(self, numbers: np.ndarray, ids: np.ndarray, out_shape: tuple[int, ...], used: np.ndarray) -> Iterator[Pairs]:
+    def _of_product(
+        self, numbers: np.ndarray, ids: np.ndarray, out_shape: tuple[int, ...], used: np.ndarray
+    ) -> Iterator[Pairs]:
         rows = Rows(numbers)
         fitting: list[tuple[Product, np.ndarray]] = []
         for event, their_rows in self._ordered(self.products, ids, lambda e: e[0].ids):
@@ -177,7 +181,11 @@ class Candidates:
                 self.remark = event.path, what, np.nan
             elif not same(found, event.outputs):
                 gap = float(np.abs(found - event.outputs).max())
-                self.remark = event.path, f"given the same input and weights, its output differs by up to {gap:.2g}", gap
+                self.remark = (
+                    event.path,
+                    f"given the same input and weights, its output differs by up to {gap:.2g}",
+                    gap,
+                )
             else:
                 yield _paired(ids, theirs)
         if all(size == 1 for size in ids.shape[2:]) and all(s == 1 for s in step.params["window_strides"]):
@@ -211,9 +219,13 @@ class Candidates:
         if kind == "outputs":
             found = [(distance(values, o), "outputs", o.shape) for o in outputs]
         elif kind == "dot_general":
-            found = [(distance(values, e.inputs), e.path, e.inputs.shape) for e, _ in self.products if not used[e.ids].all()]
+            found = [
+                (distance(values, e.inputs), e.path, e.inputs.shape) for e, _ in self.products if not used[e.ids].all()
+            ]
         elif kind == "conv_general_dilated":
-            found = [(distance(values, e.inputs), e.path, e.inputs.shape) for e in self.convolutions if not used[e.ids].all()]
+            found = [
+                (distance(values, e.inputs), e.path, e.inputs.shape) for e in self.convolutions if not used[e.ids].all()
+            ]
         else:
             for event, _ in self.scalings:
                 held = event.value.weighted

@@ -193,7 +193,9 @@ def _described(block: Block, torch: Numbering) -> tuple[str, tuple[str, ...], La
     digits = [_digits(_line(flat, axis)) for axis in range(flat.ndim)]
     regular = np.full(flat.shape, flat.flat[0])
     for axis, found in enumerate(digits):
-        regular = regular + (_line(flat, axis) - flat.flat[0]).reshape([-1 if k == axis else 1 for k in range(flat.ndim)])
+        regular = regular + (_line(flat, axis) - flat.flat[0]).reshape(
+            [-1 if k == axis else 1 for k in range(flat.ndim)]
+        )
     if (regular != flat).any():
         raise Irregular("its axes are mixed")
     axes = _torch_axes(digits, int(flat.min()), inner)
@@ -268,7 +270,9 @@ def _torch_axes(digits: list[list[Digit]], base: int, shape: list[int]) -> Axes:
 
 def _named(parts: list[Digit | Atom], axis: str) -> tuple[Atom, ...]:
     free = [p for p in parts if isinstance(p, Digit)]
-    names = (axis,) if len(free) == 1 else FACTORS.get((axis, len(free)), tuple(f"{axis}{k + 1}" for k in range(len(free))))
+    names = (
+        (axis,) if len(free) == 1 else FACTORS.get((axis, len(free)), tuple(f"{axis}{k + 1}" for k in range(len(free))))
+    )
     for digit, name in zip(free, names, strict=True):
         digit.name = name
     return tuple(Atom(p.name) if isinstance(p, Digit) else p for p in parts) or (Atom(""),)

@@ -203,7 +203,8 @@ def _parts(value: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _joined(groups: list[list[list[np.ndarray]]]) -> list[Affine]:
     coef, ids, off = groups[0]
     return [
-        Affine(np.asarray(c), np.maximum(np.asarray(i), 0), np.asarray(o)) for c, i, o in zip(coef, ids, off, strict=True)
+        Affine(np.asarray(c), np.maximum(np.asarray(i), 0), np.asarray(o))
+        for c, i, o in zip(coef, ids, off, strict=True)
     ]
 
 

@@ -99,7 +99,11 @@ class Steps:
 
     def _scan(self, params: Mapping[str, Any], operands: list[Operand], counter: Any) -> list[Operand]:
         constants, carried = scan_layout(params)
-        fixed, carry, layers = operands[:constants], operands[constants : constants + carried], operands[constants + carried :]
+        fixed, carry, layers = (
+            operands[:constants],
+            operands[constants : constants + carried],
+            operands[constants + carried :],
+        )
         gathered: list[list[Operand]] = []
         order = range(params["length"])
         for at in reversed(order) if params["reverse"] else order:
@@ -118,7 +122,9 @@ class Steps:
         self, name: str, primitive: Any, params: Mapping[str, Any], operands: list[Operand], results: int, counter: Any
     ) -> list[Operand]:
         if len(self.steps) >= LONGEST:
-            raise ValueError(f"the JAX model has more than {LONGEST} operations once its scans are unrolled; give shorter inputs")
+            raise ValueError(
+                f"the JAX model has more than {LONGEST} operations once its scans are unrolled; give shorter inputs"
+            )
         new = tuple(next(counter) for _ in range(results))
         self.steps.append(Step(name, primitive, params, tuple(operands), new))
         return list(new)

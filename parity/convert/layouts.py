@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-TOKEN = re.compile(r"\s*(?:(?P<held>\d+)\s*/\s*(?P<of>\d+)|(?P<one>1)(?![\w/])|(?P<name>-?[A-Za-z_]\w*)|(?P<mark>[()]))")
+TOKEN = re.compile(
+    r"\s*(?:(?P<held>\d+)\s*/\s*(?P<of>\d+)|(?P<one>1)(?![\w/])|(?P<name>-?[A-Za-z_]\w*)|(?P<mark>[()]))"
+)
 
 
 class LayoutError(ValueError):
@@ -83,7 +85,9 @@ class Layout:
         """
         sides = text.split("->")
         if len(sides) != 2:
-            raise LayoutError(f"layout {text!r}: wanted one '->' between the torch and the JAX side, got {len(sides) - 1}")
+            raise LayoutError(
+                f"layout {text!r}: wanted one '->' between the torch and the JAX side, got {len(sides) - 1}"
+            )
         torch, jax = (_axes(side, text) for side in sides)
         left, right = _names(torch), _names(jax)
         for side, found in (("torch", left), ("JAX", right)):
@@ -123,7 +127,9 @@ class Layout:
         sides = ((self.torch, torch.shape, "torch"), (self.jax, jax.shape, "JAX"))
         for axes, shape, side in sides:
             if len(axes) != len(shape):
-                raise LayoutError(f"layout {self}: the {side} array has shape {shape}, the pattern {len(axes)} axes there")
+                raise LayoutError(
+                    f"layout {self}: the {side} array has shape {shape}, the pattern {len(axes)} axes there"
+                )
         for _ in range(1 + len(_names(self.torch))):
             for axes, shape, _side in sides:
                 for atoms, size in zip(axes, shape, strict=True):

@@ -109,7 +109,9 @@ def _walk(node: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         if "key<" not in str(node.dtype):
             yield path, node
     elif node is not None:
-        raise TypeError(f"JAX weights: {dotted(path) or 'the state'} is a {type(node).__name__}, wanted arrays in a nest")
+        raise TypeError(
+            f"JAX weights: {dotted(path) or 'the state'} is a {type(node).__name__}, wanted arrays in a nest"
+        )
 
 
 def _is_random(node: Any) -> bool:

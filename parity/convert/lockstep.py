@@ -218,7 +218,9 @@ class Lockstep:
         if (at, mapped) <= (self.furthest.step, self.furthest.mapped):
             return
         step = self.steps.steps[at] if at < len(self.steps.steps) else None
-        path, shape, gap = self.candidates.nearest(step.name if step else "outputs", why.values, state.used, self.outputs)
+        path, shape, gap = self.candidates.nearest(
+            step.name if step else "outputs", why.values, state.used, self.outputs
+        )
         shapes = tuple(s for s in (shape, None if why.values is None else why.values.shape) if s is not None)
         stop = Stop(path, self.candidates.jax_place(why.ids), why.what, shapes, gap)
         self.furthest = Furthest(at, mapped, stop, state.partner.copy())
@@ -257,5 +259,3 @@ def _arithmetic(name: str, operands: list[Any]) -> list[Any] | None:
             return None if both is None else [both]
         return [left.shifted(right) if affine[0] else right.shifted(left)]
     return None
-
-

@@ -219,7 +219,9 @@ def _eliminated(pair: _Pair, name: str, rules: list[Rule], used: np.ndarray) -> 
     own = name.rpartition(".")[2]
     best = max(free, key=lambda n: difflib.SequenceMatcher(None, own, n.rpartition(".")[2]).ratio())
     axes = " ".join(f"a{k}" for k in range(len(shape)))
-    return Rule(best, name, Layout.parse(f"{axes} -> {axes}"), note="paired by elimination: no output depends on it here")
+    return Rule(
+        best, name, Layout.parse(f"{axes} -> {axes}"), note="paired by elimination: no output depends on it here"
+    )
 
 
 def _summed(rules: list[Rule], plus: dict[str, Any]) -> Iterator[Rule]:
@@ -243,10 +245,15 @@ def _summed(rules: list[Rule], plus: dict[str, Any]) -> Iterator[Rule]:
 def _proven(given: WeightMap, pair: _Pair) -> WeightMap:
     from parity.convert.proof import prove
 
-    for side, wanted, got in (("torch", pair.torch.shapes, given.torch_shapes), ("jax", pair.jax.shapes, given.jax_shapes)):
+    for side, wanted, got in (
+        ("torch", pair.torch.shapes, given.torch_shapes),
+        ("jax", pair.jax.shapes, given.jax_shapes),
+    ):
         wrong = tuple(n for n in got if wanted.get(n) != got[n])
         if wrong:
-            raise MappingError(f"the map is for another {side} model: {', '.join(wrong)} differ", **{f"{side}_left": wrong})
+            raise MappingError(
+                f"the map is for another {side} model: {', '.join(wrong)} differ", **{f"{side}_left": wrong}
+            )
     proof = prove(given, pair.torch, pair.jax, pair.inputs)
     if proof:
         return _with(given, str(proof))

@@ -139,7 +139,11 @@ class Recorder(TorchDispatchMode):
                 self._set(result[0], steps[-1:])
         elif plain == "_prelu_kernel" and held[1]:
             x = before[0]
-            slope = Affine(np.where(x > 0, 0.0, x), np.where(x > 0, KNOWN, np.broadcast_to(held[1][0].ids, x.shape)), np.maximum(x, 0))
+            slope = Affine(
+                np.where(x > 0, 0.0, x),
+                np.where(x > 0, KNOWN, np.broadcast_to(held[1][0].ids, x.shape)),
+                np.maximum(x, 0),
+            )
             self._set(result, [slope], emit=True)
         return result
 

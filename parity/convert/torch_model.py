@@ -87,7 +87,9 @@ class TorchModel:
                 found[name] = now
             else:
                 fan_in = now.size // now.shape[0] if now.ndim > 1 else 9
-                found[name] = rng.standard_normal(now.shape) / np.sqrt(max(fan_in, 1)) + (now.size > 0 and (now == 1).all())
+                found[name] = rng.standard_normal(now.shape) / np.sqrt(max(fan_in, 1)) + (
+                    now.size > 0 and (now == 1).all()
+                )
         return found
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:

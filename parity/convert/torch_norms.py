@@ -79,4 +79,3 @@ NORMS: dict[str, Callable[[list[Any], Ids], Iterator[Affine]]] = {
     "_native_batch_norm_legit_no_training": _batch_norm_without_training_flag,
 }
 """By the kernel's name: its arguments and the identities of its weights -> what it does with them."""
-

@@ -103,7 +103,9 @@ class WeightMap:
             if name not in found:
                 found[name] = np.zeros(self.jax_shapes[name], source.dtype)
             rule.layout.to_jax(source, _place(rule.jax, found, "jax")[0])
-        kept = {p: np.asarray(v) for p, v in leaves.jax_leaves(like) if leaves.dotted(p) in self.jax_alone} if like else {}
+        kept = (
+            {p: np.asarray(v) for p, v in leaves.jax_leaves(like) if leaves.dotted(p) in self.jax_alone} if like else {}
+        )
         return leaves.nested({self.jax_paths[name]: array for name, array in found.items()} | kept)
 
     def to_torch(self, jax_state: Any, like: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -146,7 +148,9 @@ class WeightMap:
         by_place = {rule.jax: rule for rule in changed}
         unknown = sorted(by_place.keys() - {rule.jax for rule in self.rules})
         if unknown:
-            raise MappingError(f"edited: no rule of the map is for {', '.join(unknown)}; print the map to see its places")
+            raise MappingError(
+                f"edited: no rule of the map is for {', '.join(unknown)}; print the map to see its places"
+            )
         return replace(self, rules=tuple(by_place.get(r.jax, r) for r in self.rules), proof="")
 
     def __str__(self) -> str:
@@ -183,7 +187,8 @@ class WeightMap:
             ],
             "torch": {name: list(shape) for name, shape in self.torch_shapes.items()},
             "jax": {
-                name: {"path": list(self.jax_paths[name]), "shape": list(shape)} for name, shape in self.jax_shapes.items()
+                name: {"path": list(self.jax_paths[name]), "shape": list(shape)}
+                for name, shape in self.jax_shapes.items()
             },
             "aliases": dict(self.aliases),
             "torch_alone": dict(self.torch_alone),

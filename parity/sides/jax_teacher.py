@@ -84,6 +84,7 @@ def meet(
         (the model's output as NumPy, paths that could not be forced with the reason).
     """
     refused: dict[str, str] = {}
+    orders: dict[int, tuple[int, ...]] = {}
 
     def reached(path: str, number: int, args: Any, kwargs: Any, original: Callable[..., Any]) -> Any:
         if traced(args, kwargs):
@@ -94,13 +95,15 @@ def meet(
             refused[path] = f"torch has no call {number + 1} of it"
             return original(*args, **kwargs)
         try:
-            given = paired(leaves((args, kwargs)), torch[0], in_order=True)
+            given = paired(leaves((args, kwargs)), torch[0], orders, in_order=True)
             forced = {p.jax: p.arrangement.to_jax(torch[0][p.torch]) for p in given}
             own_args, own_kwargs = rebuild(
                 (args, kwargs), lambda p, leaf: jax.numpy.asarray(forced[p]) if p in forced else leaf
             )
             output = original(*own_args, **own_kwargs)
-            returned = paired(leaves(output), torch[1], in_order=False)
+            near = {len(p.arrangement.order): p.arrangement.order for p in given}
+            returned = paired(leaves(output), torch[1], orders | near, in_order=False)
+            orders.update({len(p.arrangement.order): p.arrangement.order for p in returned})
             if not returned:
                 raise Unmatched("none of its outputs has the shape of torch's, in any order of axes")
         except Unmatched as error:
@@ -122,12 +125,15 @@ def meet(
         return _hosts(output), refused
 
 
-def paired(jax_leaves: Any, torch: Mapping[str, np.ndarray], *, in_order: bool) -> tuple[Pairing, ...]:
+def paired(
+    jax_leaves: Any, torch: Mapping[str, np.ndarray], orders: Mapping[int, tuple[int, ...]], *, in_order: bool
+) -> tuple[Pairing, ...]:
     """Lay JAX's floating arrays beside torch's: each gets the next of torch's, or that which comes nearest.
 
     Args:
         jax_leaves: (path, array) pairs.
         torch: Torch's arrays by path.
+        orders: The order of axes that is expected, by their number.
         in_order: Whether the next whose shape fits is taken: arguments have their order, outputs often another.
 
     Returns:
@@ -142,7 +148,7 @@ def paired(jax_leaves: Any, torch: Mapping[str, np.ndarray], *, in_order: bool) 
         if not hasattr(leaf, "dtype") or not hasattr(leaf, "shape") or "key<" in str(leaf.dtype):
             continue
         array = np.asarray(leaf)
-        fitting = [(closest(t, array), name) for name, t in left.items() if _alike(t, array)]
+        fitting = [(closest(t, array, orders.get(t.ndim)), name) for name, t in left.items() if _alike(t, array)]
         fitting = [((a, d), name) for (a, d), name in fitting if a is not None]
         if not fitting:
             if in_order and not found:

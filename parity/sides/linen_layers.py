@@ -34,7 +34,7 @@ class LinenLayer:
         output, changed = self._module.apply(now, *args, rngs=_streams(), mutable=mutable, **kwargs)
         return output, _flat(now) | _flat(changed)
 
-    def patched(self, **attributes: Any) -> "LinenLayer":
+    def patched(self, **attributes: Any) -> JaxLayer:
         return LinenLayer(self._module.clone(**attributes), self.values)
 
 

@@ -29,7 +29,7 @@ class NnxLayer:
         output = module(*args, **kwargs)
         return output, {n: v.get_value() for n, v in _arrays(nnx.state(module)).items()}
 
-    def patched(self, **attributes: Any) -> "NnxLayer":
+    def patched(self, **attributes: Any) -> JaxLayer:
         module = nnx.merge(self._graph, self._state)
         for name, value in attributes.items():
             setattr(module, name, value)
@@ -105,9 +105,7 @@ def _arrays(state: Any) -> dict[str, Any]:
 
 def _filled(state: Any, values: Mapping[str, Any]) -> Any:
     flat = nnx.to_flat_state(state)
-    return nnx.from_flat_state(
-        [(p, v.replace(values[n]) if (n := ".".join(map(str, p))) in values else v) for p, v in flat]
-    )
+    return nnx.from_flat_state([(p, v.replace(values.get(".".join(map(str, p)), v.get_value()))) for p, v in flat])
 
 
 def _plain(value: Any) -> bool:

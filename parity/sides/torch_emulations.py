@@ -68,7 +68,7 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 def candidates(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tensor) -> Iterator[Emulation]:
-    """Everything in the catalogue that gives an array of the shape that arrives.
+    """Everything in the catalogue that may give an array of the shape that arrives.
 
     Args:
         sources: What it is computed from, by name, in order: outputs of layers, inputs of the model.
@@ -76,17 +76,19 @@ def candidates(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Te
         arrived: What arrives in torch.
 
     Yields:
-        Emulations whose result has as many elements, the likeliest first.
+        Emulations, the likeliest first.
     """
     for make in (_pointwise, _pooled, _resized, _reduced, _attention):
-        for emulation in make(sources, modules, arrived):
-            try:
-                with torch.no_grad():
-                    result = emulation.run(sources)
-            except (RuntimeError, ValueError, IndexError):
-                continue  # a setting that these shapes do not allow
-            if result.numel() == arrived.numel():
-                yield emulation
+        yield from make(sources, modules, arrived)
+
+
+def result_of(emulation: Emulation, sources: Tensors) -> torch.Tensor | None:
+    """What an emulation gives; None where its settings do not go with these shapes."""
+    try:
+        with torch.no_grad():
+            return emulation.run(sources)
+    except (RuntimeError, ValueError, IndexError):
+        return None
 
 
 def _pointwise(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tensor) -> Iterator[Emulation]:
@@ -110,7 +112,7 @@ def _pointwise(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Te
 
 
 def _pooled(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tensor) -> Iterator[Emulation]:
-    """Pooling after an activation, with the settings of torch's module there and those that are mistaken for them."""
+    """Pooling after an activation, by torch's settings and by those that are mistaken for them."""
     kinds = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
     for pool in (m for m in modules if isinstance(m, kinds)):
         axes = int(type(pool).__name__[-2])
@@ -207,6 +209,9 @@ SCALES: dict[str, Callable[[int, int], float]] = {
 }
 
 
+LAID = ("(h d), (h d)", "(d h), (d h)", "(d h), (h d)", "(h d), (d h)")
+
+
 def _attention(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tensor) -> Iterator[Emulation]:
     """Dot-product attention of three sources, or of one that holds all three."""
     masks = {n: t for n, t in sources.items() if t.dtype == torch.bool}
@@ -221,11 +226,10 @@ def _attention(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Te
     heads = [h for h in range(1, width + 1) if width % h == 0 and h <= 16]
     splits = ("3 blocks", "by head") if fused else ("apart",)
     orders = list(itertools.permutations(range(3)))
-    shown = ["none", "causal", *(f"{n} True keeps" for n in masks), *(f"{n} True drops" for n in masks)]
-    for order, split, mask, scale, head, inner in itertools.product(
-        orders, splits, shown, SCALES, heads, ("(h d)", "(d h)")
-    ):
-        if head == 1 and (inner == "(d h)" or split == "by head"):
+    given_masks = [f"{n} True {what}" for n in masks for what in ("keeps", "drops")]
+    shown = ["none", "causal", *given_masks, *(f"causal and {m}" for m in given_masks)]
+    for order, split, mask, scale, head, inner in itertools.product(orders, splits, shown, SCALES, heads, LAID):
+        if head == 1 and (inner != LAID[0] or split == "by head"):
             continue
         names = tuple(fused[:1] if fused else three)
 
@@ -250,7 +254,7 @@ def _attention(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Te
             "mask": mask,
             "scale": scale,
             "heads": str(head),
-            "heads lie": inner,
+            "heads split, joined": inner,
         }
         yield Emulation("attention", settings, run)
 
@@ -266,17 +270,20 @@ def _three(given: Tensors, names: tuple[str, ...], split: str, heads: int) -> tu
 
 
 def _attend(parts: list[torch.Tensor], given: Tensors, mask: str, scale: float, heads: int, inner: str) -> torch.Tensor:
+    split, _, joined = inner.partition(", ")
+
     def apart(x: torch.Tensor) -> torch.Tensor:
-        if inner == "(h d)":
+        if split == "(h d)":
             return x.reshape(*x.shape[:-1], heads, -1).transpose(1, 2)
         return x.reshape(*x.shape[:-1], -1, heads).permute(0, 3, 1, 2)
 
     q, k, v = map(apart, parts)
     scores = q @ k.transpose(-1, -2) * scale
-    if mask == "causal":
+    if mask.startswith("causal"):
         keep = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
         scores = scores.masked_fill(~keep, -math.inf)
-    elif mask != "none":
+    mask = mask.removeprefix("causal").removeprefix(" and ")
+    if mask not in ("", "none"):
         name, _, meaning = mask.partition(" ")
         given_mask = given[name]
         while given_mask.dim() < 4:
@@ -285,7 +292,7 @@ def _attend(parts: list[torch.Tensor], given: Tensors, mask: str, scale: float, 
             )
         scores = scores.masked_fill(~given_mask if meaning == "True keeps" else given_mask, -math.inf)
     out = scores.softmax(-1) @ v
-    if inner == "(h d)":
+    if joined == "(h d)":
         return out.transpose(1, 2).flatten(2)
     return out.permute(0, 2, 3, 1).flatten(2)
 

@@ -1,5 +1,6 @@
 """Why what lies between two layers differs: both sides' code is recognised, and torch's replaced by what JAX has."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,10 +10,16 @@ import numpy as np
 
 from parity.checking.teacher import Lesson, Step, judge_functions, roundings
 from parity.numerics import Finding
-from parity.sides.inputs import leaves
+from parity.sides.inputs import leaves, rebuild
 
 CLOSE = 64.0
 """How many rounding bounds of the largest element a candidate may be off and still be tried; the experiment decides."""
+
+APART = 2
+"""Settings of attention in which JAX's may differ from torch's: of a thousand candidates a hundred are left."""
+
+TRIED = 3
+"""Candidates that give JAX's numbers at float64 and are put to the experiment."""
 
 FIXES = {
     "gelu (erf)": "nnx.gelu(x, approximate=False)",
@@ -67,10 +74,11 @@ class _Case:
         arrived: tuple[Any, Any],
         sources: Any,
         pack: Any,
+        silent: tuple[str, ...],
     ) -> None:
         self.lesson, self.step, self.arrays, self.key = lesson, step, arrays, key
         self.torch, self.jax = arrived
-        self.sources, self.pack = sources, pack
+        self.sources, self.pack, self.silent = sources, pack, silent
 
     @classmethod
     def of(cls, lesson: Lesson, step: Step | None, of_torch: Any, of_jax: Any, arrays: Any) -> "_Case | None":
@@ -94,6 +102,8 @@ class _Case:
         ]
         found = dict(leaves(arrays))
         sources = {p: found[p] for p in reached}
+        gradients = [(p, one.tensors.get(f"gradient/{p}"), other.tensors.get(f"gradient/{p}")) for p in reached]
+        silent = tuple(p for p, t, j in gradients if t is not None and j is not None and t.any() and not j.any())
         pair = None if step is None else step.meeting.given[0]
 
         def pack(tensor: Any) -> Any:
@@ -101,12 +111,15 @@ class _Case:
                 return {"arrived": [tensor]}
             return {"arrived": {pair.jax: pair.arrangement.to_jax(tensor)}}
 
-        return cls(lesson, step, arrays, names[0], (one.tensors[names[0]], other.tensors[names[0]]), sources, pack)
+        return cls(
+            lesson, step, arrays, names[0], (one.tensors[names[0]], other.tensors[names[0]]), sources, pack, silent
+        )
 
     def suspects(self) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
         """(cause, fix, source, torch's function with JAX's code in its place)."""
         yield from self._rearranged()
         yield from self._scaled()
+        yield from self._stopped()
         yield from self._recognised()
 
     def _rearranged(self) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
@@ -141,32 +154,49 @@ class _Case:
         """Both sides' code is in the catalogue."""
         import torch
 
-        from parity.sides.torch_emulations import candidates
+        from parity.sides.torch_emulations import candidates, result_of
 
         tensors = {
             p.rpartition(".")[0] if p.endswith(".") else p: torch.from_numpy(np.array(a))
             for p, a in self.sources.items()
         }
         tensors = {_short(p): t for p, t in tensors.items()}
-        target = self._unpacked(self.torch)
+        target, jax = self._unpacked(self.torch), self._unpacked(self.jax)
         modules = [self.lesson.torch.module(path) for path in _inside(self.lesson, self.step)]
-        theirs: list[Any] = []
-        mine: list[Any] = []
-        jax = self._unpacked(self.jax)
-        for candidate in candidates(tensors, modules, torch.from_numpy(np.array(target))):
-            with torch.no_grad():
-                result = candidate.run(tensors).numpy().reshape(target.shape)
-            if not theirs and roundings(target, result) <= CLOSE:
-                theirs.append(candidate)
-            if roundings(jax, result) <= CLOSE:
-                mine.append(candidate)
-            if theirs and mine and candidate.family != "attention":
-                break
-        if not mine:
-            return
-        for own in sorted(mine, key=lambda m: len(m.but(theirs[0])) if theirs else 0)[:3]:
-            cause, fix, source = _said(own, theirs[0] if theirs else None, modules, target, jax)
+
+        def gives(candidate: Any, array: np.ndarray) -> bool:
+            result = result_of(candidate, tensors)
+            if result is None or result.numel() != array.size:
+                return False
+            return roundings(array, result.numpy().reshape(array.shape)) <= CLOSE
+
+        every = list(candidates(tensors, modules, torch.from_numpy(np.array(target))))
+        theirs = next((c for c in every if gives(c, target)), None)
+        if theirs is not None:
+            # What is mistaken for torch's differs in a setting or two; anything else comes after.
+            every.sort(key=lambda c: (c.family != theirs.family, len(c.but(theirs))))
+        tried = (c for c in every if theirs is None or c.family != "attention" or len(c.but(theirs)) <= APART)
+        for own in itertools.islice((c for c in tried if gives(c, jax)), TRIED):
+            cause, fix, source = _said(own, theirs, modules)
             yield cause, fix, source, self._emulated(own, target.shape)
+
+    def _stopped(self) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
+        """No gradient goes through in JAX, though the values are torch's."""
+        if roundings(self.torch, self.jax) > CLOSE or not self.silent:
+            return
+        from parity.checking.teacher import between_functions
+
+        of_torch = between_functions(self.lesson, self.step)[0]
+
+        def run(inputs: Any, forced: Any) -> Any:
+            def cut(path: str, leaf: Any) -> Any:
+                return leaf.detach() if path in self.silent else leaf
+
+            both = rebuild({"inputs": inputs, "forced": forced}, cut)
+            return of_torch(**both)
+
+        names = ", ".join(map(_short, self.silent))
+        yield f"no gradient passes from {names} in JAX", "remove jax.lax.stop_gradient", "jax#22101", run
 
     def _unpacked(self, array: np.ndarray) -> np.ndarray:
         """What arrived, in torch's layout."""
@@ -196,7 +226,7 @@ class _Case:
         return run
 
 
-def _said(own: Any, theirs: Any, modules: list[Any], target: np.ndarray, jax: np.ndarray) -> tuple[str, str, str]:
+def _said(own: Any, theirs: Any, modules: list[Any]) -> tuple[str, str, str]:
     dropping = [m for m in modules if "Dropout" in type(m).__name__ and m.training and m.p > 0]
     if theirs is None and dropping:
         return (
@@ -209,10 +239,21 @@ def _said(own: Any, theirs: Any, modules: list[Any], target: np.ndarray, jax: np
         told = f"torch has {theirs.family} of {theirs.settings}" if theirs else "torch has something else"
         return f"JAX has {own.family} ({settings}); {told}", "write what torch has", "measured"
     apart = own.but(theirs)
-    cause = f"{own.family}: " + "; ".join(f"{n} {a}, torch has {b}" for n, a, b in apart)
+    cause = "; ".join(_apart(own.family, *each) for each in apart)
     fix = "; ".join(FIXES.get(b, f"{n}: {b}") for n, _, b in apart)
     key = "gelu" if any("gelu" in v for _, *pair in apart for v in pair) else own.family
     return cause, fix, NAMES.get(key, "measured")
+
+
+def _apart(family: str, setting: str, own: str, theirs: str) -> str:
+    """One setting that differs, in words."""
+    if setting == "sum of":
+        mine, others = set(own.split(" + ")), set(theirs.split(" + "))
+        without, more = " + ".join(sorted(others - mine)), " + ".join(sorted(mine - others))
+        parts = [f"without the residual connection of {without}"] if without else []
+        return " and ".join(parts + ([f"with {more} added, which torch does not"] if more else []))
+    where = "" if family == setting else f"{family}: "
+    return f"{where}{setting} {own}, torch has {theirs}"
 
 
 def _inside(lesson: Lesson, step: Step | None) -> list[str]:
