@@ -72,11 +72,14 @@ class JaxModel:
             (copied.train if training else copied.eval)()
         graph, state = nnx.split(copied)
         flat = nnx.to_flat_state(state)
+        held = {}
         for path, variable in flat:
             self._note(path, variable.get_value(), type(variable).__name__)
+            held[path] = _held(variable.get_value())
 
         def apply(weights: Mapping[str, Any], inputs: tuple[Any, ...]) -> Any:
-            leaves_now = [(p, v.replace(weights[dotted(p)]) if dotted(p) in weights else v) for p, v in flat]
+            # A stream's counter too is made anew, since it may only be changed in the trace that made it.
+            leaves_now = [(p, v.replace(weights.get(dotted(p), held[p]()))) for p, v in flat]
             module = nnx.merge(graph, nnx.from_flat_state(leaves_now))
             return module(*inputs) if self.call is None else self.call(module, *inputs)
 
@@ -116,6 +119,14 @@ class JaxModel:
 
         with jax.enable_x64(True), requests_raised():
             return Steps.of(jax.make_jaxpr(run)([np.zeros(shape) for shape in self.shapes.values()]))
+
+
+def _held(value: Any) -> Callable[[], Any]:
+    """A value that stays as it is; the key of a random stream as one that each trace makes from its numbers."""
+    if "key<" not in str(getattr(value, "dtype", "")):
+        return lambda: value
+    numbers, kind = np.asarray(jax.random.key_data(value)), jax.random.key_impl(value)
+    return lambda: jax.random.wrap_key_data(numbers, impl=kind)
 
 
 def _array(leaf: Any) -> Any:

@@ -153,6 +153,8 @@ class Lockstep:
         if results is None:
             results = _arithmetic(step.name, operands)
         if results is not None:
+            if step.name == "gather":
+                self._rows(results[0], state)
             return results
         if step.name in ("dot_general", "conv_general_dilated"):
             found = self._contraction(step, operands, state)
@@ -161,6 +163,14 @@ class Lockstep:
         for operand in sorted((o for o in operands if isinstance(o, Affine)), key=lambda o: o.uniform):
             self._resolve(operand, state)
         raise AssertionError("a step without unknown weights was not evaluated")
+
+    def _rows(self, value: Affine, state: State) -> None:
+        """Rows that indices ask for: which rows repeat where tells the table, better than any part of them does later."""
+        if value.uniform and value.weighted.any():
+            choices = (pairs for pairs in self.candidates.of_scaling(value, state.used) if self._fits(state, pairs))
+            first = next(choices, None)
+            if first is not None:
+                raise Unresolved(itertools.chain([first], choices), value.ids, "", None)
 
     def _resolve(self, value: Affine, state: State) -> None:
         what = "what it multiplies or is added to is in no torch layer"

@@ -77,12 +77,13 @@ class TorchModel:
         norm has measured is positive.
         """
         rng = np.random.default_rng(seed)
-        measured = {id(t) for m in self.module.modules() for t in _statistics(m)}
+        measured = {id(t): name for m in self.module.modules() for name, t in _statistics(m)}
         found: dict[str, np.ndarray] = {}
         for name, tensor in self.tensors.items():
             now = tensor.detach().numpy().copy()
             if id(tensor) in measured:
-                found[name] = rng.uniform(0.5, 1.5, now.shape)
+                mean = measured[id(tensor)] == "running_mean"  # near zero, so that units stay on as often as off
+                found[name] = 0.1 * rng.standard_normal(now.shape) if mean else rng.uniform(0.5, 1.5, now.shape)
             elif not isinstance(tensor, torch.nn.Parameter):
                 found[name] = now
             else:
@@ -155,11 +156,11 @@ def _plain_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-def _statistics(module: torch.nn.Module) -> Iterator[torch.Tensor]:
+def _statistics(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     for name in ("running_mean", "running_var"):
         tensor = getattr(module, name, None)
         if isinstance(tensor, torch.Tensor):
-            yield tensor
+            yield name, tensor
 
 
 def _merges(module: torch.nn.Module) -> Iterator[Merge]:
