@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from parity.numerics import Finding as Finding
     from parity.numerics import Verdict as Verdict
     from parity.report import Report as Report
+    from parity.sides.given import JaxSide as JaxSide
+    from parity.sides.given import TorchSide as TorchSide
     from parity.trace import Trace as Trace
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Finding": "parity.numerics",
+    "JaxSide": "parity.sides.given",
     "ParityError": "parity.checking",
     "Report": "parity.report",
+    "TorchSide": "parity.sides.given",
     "Trace": "parity.trace",
     "Verdict": "parity.numerics",
     "assert_parity": "parity.checking",

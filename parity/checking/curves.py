@@ -134,7 +134,8 @@ def _end(runs: Runs, name: str, responses: dict[str, np.ndarray], horizon: int, 
         return replace(unjudged, message=message)
     if finding.verdict is Verdict.AGREE:
         return replace(finding, step=steps, message=f"after step {steps:,}: {finding.ratio64:.2g} of the float64 bound")
-    return replace(finding, step=steps)
+    message = finding.message.replace("the curves part at step 0", f"after step {steps:,} the two differ")
+    return replace(finding, step=steps, message=message)
 
 
 def _of_the_whole(reading: CurveReading) -> np.ndarray:

@@ -86,7 +86,9 @@ def _product(torch: Any, runs: Runs, inputs: dict[str, Any], device: str) -> flo
     """L: the floating outputs' product with their cotangents, at float64."""
     trace = run_side(torch, inputs, dtype="float64", device=device, wrt=(), stage=runs.stage)
     return sum(
-        float(np.vdot(_weights(trace, name), array)) for name, array in trace.tensors.items() if array.dtype.kind == "f"
+        float(np.vdot(_weights(trace, name), array))
+        for name, array in trace.tensors.items()
+        if array.dtype.kind == "f" and name.partition("/")[2].partition(".")[0] not in runs.apart
     )
 
 

@@ -51,7 +51,7 @@ def run_side(side: Any, inputs: dict[str, Any], **options: Any) -> Trace:
         raise
     except Exception as error:
         raise SideError(
-            f"the {side.framework} side raised in its {options.get('dtype')} run: {_first_line(error)}"
+            f"the {side.framework} side raised in its {options.get('dtype')} run: {first_line(error)}"
         ) from error
 
 
@@ -65,6 +65,7 @@ class Runs:
         dtype: The working dtype.
         wrt, stage: As they were run.
         lacking: Why a side has no float64 run, by framework.
+        apart: First parts of the paths of outputs that are not differentiated.
     """
 
     inputs: dict[str, Any]
@@ -76,6 +77,7 @@ class Runs:
     wrt: tuple[str, ...] | None
     stage: str
     lacking: Mapping[str, str] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -133,6 +135,7 @@ class Runs:
             wrt,
             stage,
             lacking,
+            task.apart,
         )
 
     def arrays(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -210,7 +213,7 @@ def response(
                 trace = side.run(moved, dtype=runs.dtype if lacking else "float64", **options)
         except Exception as error:
             raise SideError(
-                f"the {side.framework} side raised while its sensitivity was measured: {_first_line(error)}"
+                f"the {side.framework} side raised while its sensitivity was measured: {first_line(error)}"
             ) from error
         for name in names:
             other = trace.tensors.get(name)
@@ -228,5 +231,5 @@ def response(
     return {name: np.sqrt(total / members) for name, total in squares.items()}, flips
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"

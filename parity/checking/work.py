@@ -41,6 +41,8 @@ class Task:
         segment: segment(inputs, start, stop): the inputs of those training steps alone.
         conventions: Paths whose difference is accepted, with the reason.
         published: Makes the PublishedNumbers from the two float64 Traces and a bound for each element of an output.
+        apart: First parts of the paths of outputs that are not differentiated.
+        told: Puts the names that a user knows into a finding; it comes before conventions, which use these names.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Task:
     segment: Callable[[Inputs, int, int], Inputs] | None = None
     conventions: Mapping[str, str] = field(default_factory=dict)
     published: Callable[[Runs, Mapping[str, np.ndarray]], tuple[PublishedNumber, ...]] | None = None
+    apart: tuple[str, ...] = ()
+    told: Callable[[Finding], Finding] = lambda finding: finding
 
 
 def examine(torch: Side, jax: Side, task: Task, *, dtypes: tuple[str, ...], device: str = "cpu") -> CaseResult:
@@ -93,7 +97,7 @@ def examine(torch: Side, jax: Side, task: Task, *, dtypes: tuple[str, ...], devi
         missing = isinstance(error, MissingFramework)
         return CaseResult(
             task.name,
-            tuple(findings),
+            tuple(map(task.told, findings)),
             published,
             tuple(curves),
             str(error),
@@ -103,7 +107,7 @@ def examine(torch: Side, jax: Side, task: Task, *, dtypes: tuple[str, ...], devi
         )
     return CaseResult(
         task.name,
-        tuple(_apply_conventions(findings, task)),
+        tuple(apply_conventions([task.told(f) for f in findings], task.conventions)),
         published,
         tuple(curves),
         seconds=time.perf_counter() - began,
@@ -117,14 +121,12 @@ def _working(dtypes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(d for d in dtypes if d != "float64") or ("float64",)
 
 
-def _apply_conventions(findings: list[Finding], task: Task) -> list[Finding]:
+def apply_conventions(findings: list[Finding], conventions: Mapping[str, str]) -> list[Finding]:
     """Name the accepted differences, and complain of those that do not occur: a stale exception hides a fault."""
     seen: dict[str, Finding] = {}
     result = []
     for finding in findings:
-        key = next(
-            (k for k in (finding.torch_path, f"{finding.stage}/{finding.torch_path}") if k in task.conventions), None
-        )
+        key = next((k for k in (finding.torch_path, f"{finding.stage}/{finding.torch_path}") if k in conventions), None)
         if key is None:
             result.append(finding)
             continue
@@ -132,7 +134,7 @@ def _apply_conventions(findings: list[Finding], task: Task) -> list[Finding]:
             result.append(finding)
             seen.setdefault(key, finding)
         else:
-            reason = task.conventions[key]
+            reason = conventions[key]
             result.append(
                 replace(
                     finding,
@@ -143,7 +145,7 @@ def _apply_conventions(findings: list[Finding], task: Task) -> list[Finding]:
                 )
             )
             seen[key] = result[-1]
-    for key in task.conventions:
+    for key in conventions:
         if key not in seen or seen[key].verdict is not Verdict.CONVENTION:
             message = f"listed as a convention, but both sides agree here; remove {key!r} from the case's conventions"
             result.append(Finding("structure", key, key, Verdict.STRUCTURE, message))

@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.numerics import Finding, Verdict, worst
 
-STAGES = ("structure", "forward", "loss", "gradient", "update", "curve")
+STAGES = ("structure", "forward", "loss", "state", "gradient", "update", "curve")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,24 @@ class Curve:
     bound: np.ndarray
     horizon: int
     dtype: str
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What is behind a divergence, shown by an experiment.
+
+    Attributes:
+        text: The cause's name and its evidence.
+        fix: What to write instead.
+        finding: The divergence that it explains.
+    """
+
+    text: str
+    fix: str
+    finding: Finding
+
+    def __str__(self) -> str:
+        return self.text + (f"; fix: {self.fix}" if self.fix else "")
 
 
 @dataclass(frozen=True)
@@ -143,6 +161,12 @@ class Report:
     def first(self) -> Finding | None:
         """The first divergence, or None."""
         return next((f for f in self.findings if not f), None)
+
+    @property
+    def cause(self) -> Cause | None:
+        """The cause of the first divergence that has one, or None."""
+        found = next((f for f in self.findings if not f and f.cause), None)
+        return Cause(found.cause, found.fix, found) if found is not None else None
 
     @property
     def stages(self) -> dict[str, Verdict]:

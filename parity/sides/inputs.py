@@ -9,6 +9,8 @@ import numpy as np
 
 from parity.numerics import round_to
 
+LOSS = "loss"
+
 
 def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The leaves of nested dicts, tuples, lists and dataclasses with their paths, such as "params.W1" or "0".
@@ -136,8 +138,11 @@ def cotangent(path: str, shape: tuple[int, ...], dtype: str, *, pairs: bool = Fa
         pairs: Whether the output is complex; then so is the cotangent.
 
     Returns:
-        Standard normal numbers rounded to the dtype, float64 or complex128, of that shape.
+        Standard normal numbers rounded to the dtype, float64 or complex128, of that shape; for a scalar called "loss"
+        the number 1, so that its gradients are those that training uses.
     """
+    if path == LOSS and shape == () and not pairs:
+        return np.ones(())
     rng = np.random.default_rng(zlib.crc32(f"{path or 'output'}{shape}".encode()))
     if pairs:
         return _rounded(rng.standard_normal(shape) + 1j * rng.standard_normal(shape), dtype)

@@ -167,7 +167,7 @@ def zeros(closed: Any) -> list[bool]:
     """
     jaxpr, constants = opened(closed)
     nothing: dict[Any, bool] = dict.fromkeys(jaxpr.invars, False)
-    nothing |= {v: not np.any(np.asarray(c)) for v, c in zip(jaxpr.constvars, constants, strict=True)}
+    nothing |= {v: _all_zero(c) for v, c in zip(jaxpr.constvars, constants, strict=True)}
 
     def of(variable: Any) -> bool:
         return not np.any(np.asarray(variable.val)) if hasattr(variable, "val") else nothing[variable]
@@ -177,3 +177,8 @@ def zeros(closed: Any) -> list[bool]:
         empty = only_moves and all(of(v) for v in equation.invars)
         nothing |= dict.fromkeys(equation.outvars, empty)
     return [of(v) for v in jaxpr.outvars]
+
+
+def _all_zero(constant: Any) -> bool:
+    # A random key is no number, and so none that is zero.
+    return not jax.dtypes.issubdtype(constant.dtype, jax.dtypes.prng_key) and not np.any(np.asarray(constant))

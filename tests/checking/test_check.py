@@ -152,9 +152,15 @@ def test_assert_parity_raises_with_the_report_and_is_an_assertion():
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
-        ((3, jnp.sin, X), {}, TypeError, "the torch side is a int, wanted a function"),
+        (
+            (3, jnp.sin, X),
+            {},
+            TypeError,
+            "the torch side is a int, wanted an nn.Module, a parity.TorchSide or a function",
+        ),
         ((torch.sin, None, X), {}, TypeError, "the jax side is a NoneType"),
-        ((torch.nn.Linear(2, 2), jnp.sin, X), {}, TypeError, "the torch side is a model, Linear, with weights"),
+        ((torch.sin, torch.nn.Identity(), X), {}, TypeError, "the jax side is a Identity, which is torch's"),
+        ((torch.sin, jnp.sin, X), {"train": True, "steps": 2}, ValueError, "steps, train given for two functions"),
         ((torch.sin, jnp.sin, torch.zeros(2)), {}, TypeError, r"input 0 is a Tensor, wanted a NumPy array"),
         ((torch.sin, jnp.sin, X), {"dtypes": ("float8",)}, ValueError, "got 'float8', wanted one of float64"),
         ((torch.sin, jnp.sin, X), {"dtypes": ()}, ValueError, "got none"),

@@ -1,0 +1,225 @@
+"""Which parameter of the torch model is which of the JAX model, and what that alone says of the two."""
+
+import importlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity.checking.runs import first_line
+from parity.numerics import Finding, Verdict
+from parity.sides.correspondence import ByMap, ByName, Correspondence
+
+SHOWN = 4
+"""Names that a sentence lists before it counts the rest."""
+
+COUNTERS = ("num_batches_tracked",)
+"""Buffers of torch's that count calls and enter no output while momentum is a number."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two models' parameters and state, side by side.
+
+    Attributes:
+        correspondence: What carries numbers over; None where the two cannot be compared yet.
+        compared: Torch's names of parameters whose gradients are compared.
+        state: Torch's names of buffers that JAX keeps as state too.
+        findings, remarks: What the match alone tells.
+        weights: The WeightMap, where there is one.
+    """
+
+    correspondence: Correspondence | None
+    compared: frozenset[str] = frozenset()
+    state: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    remarks: tuple[str, ...] = ()
+    weights: Any = None
+
+    def beside(self, name: str) -> str:
+        """The JAX paths of a torch name; the name itself where it has none."""
+        found = self.correspondence.sources.get(name, ()) if self.correspondence else ()
+        return " + ".join(found) or name
+
+
+@dataclass
+class _Told:
+    findings: list[Finding] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def differ(self, torch: str, jax: str, message: str, stage: str = "structure") -> None:
+        self.findings.append(Finding(stage, torch, jax, Verdict.STRUCTURE, message))
+
+
+def match(torch: Any, jax: Any, weights: Any, given: tuple[Any, Any], inputs: tuple[Any, ...]) -> Match:
+    """Match the parameters and the state of two models.
+
+    Args:
+        torch: A TorchModel.
+        jax: A JaxModel.
+        weights: "auto", None or a WeightMap.
+        given: Both models as their user gave them, for "auto".
+        inputs: Of the models, for "auto".
+
+    Returns:
+        The Match; without a correspondence where a map was asked for and could not be had.
+    """
+    told = _Told()
+    if weights is None:
+        return _by_name(torch, jax, told)
+    if isinstance(weights, str):
+        if not torch.parameters and not jax.parameters:
+            return Match(ByName({}, {}))
+        weights = _inferred(torch, jax, given, inputs, told)
+        if weights is None:
+            return Match(None, findings=tuple(told.findings))
+        if isinstance(weights, ByName):
+            found = _matched(torch, jax, weights, told)
+            told.remarks.append("weights: both models have the same names and shapes, so torch's values go by name")
+            return found
+    try:
+        correspondence = ByMap(weights, torch.weights)
+    except Exception as error:
+        told.differ("weights", "weights", f"the WeightMap does not fit torch's state: {first_line(error)}")
+        return Match(None, findings=tuple(told.findings))
+    return _matched(torch, jax, correspondence, told, weights)
+
+
+def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, ...], told: _Told) -> Any:
+    """The WeightMap that lockstep inference proves; names where they are all the same; else None and why."""
+    try:
+        convert = importlib.import_module("parity.convert")
+        return convert.map_weights(*given, *inputs)
+    except ModuleNotFoundError as error:
+        why = f"weights='auto' needs parity.map_weights, which is not there ({error})"
+    except Exception as error:
+        if type(error).__name__ != "MappingError":
+            raise
+        why = str(error)
+    shapes = [{n: a.shape for n, a in m.items()} for m in (torch.parameters, jax.parameters)]
+    if shapes[0] == shapes[1]:
+        everything = {**torch.parameters, **torch.buffers}, {**jax.parameters, **jax.state}
+        return ByName(*everything, keeps_values=False)
+    told.differ(
+        "weights", "weights", f"{why}; give weights=None to compare both as they are, or weights=a parity.WeightMap"
+    )
+    return None
+
+
+def _by_name(torch: Any, jax: Any, told: _Told) -> Match:
+    """Both sides with their own values; what has one name and one shape on both is one parameter."""
+    correspondence = ByName({**torch.parameters, **torch.buffers}, {**jax.parameters, **jax.state})
+    shared = [n for n in torch.parameters if n in jax.parameters]
+    if not shared:
+        if torch.parameters or jax.parameters:
+            told.remarks.append(
+                f"weights: each side has its own, and of {len(torch.parameters)} parameters of torch and "
+                f"{len(jax.parameters)} of jax no name is the same, so no parameter's gradient is compared; "
+                "weights=parity.map_weights(...) compares them all"
+            )
+        return Match(correspondence, remarks=tuple(told.remarks))
+    for name in dict.fromkeys([*torch.parameters, *jax.parameters]):
+        if name not in jax.parameters and name not in jax.state:
+            told.differ(name, "", "only the torch side has this parameter")
+        elif name not in torch.parameters and name not in torch.buffers:
+            told.differ("", name, "only the jax side has this parameter")
+        elif name in shared and torch.parameters[name].shape != jax.parameters[name].shape:
+            shapes = f"torch {torch.parameters[name].shape}, jax {jax.parameters[name].shape}"
+            told.differ(name, name, f"shapes differ: {shapes}")
+    for name in correspondence.sources:
+        values = (
+            torch.parameters.get(name, torch.buffers.get(name)),
+            jax.parameters.get(name, jax.state.get(name)),
+        )
+        if not np.array_equal(*values, equal_nan=True):
+            told.differ(name, name, f"the values differ, and each side keeps its own: {_gap(*values)}")
+    told.remarks.append(f"weights: each side has its own; {len(correspondence.sources)} have the same name and shape")
+    return _matched(torch, jax, correspondence, told)
+
+
+def _matched(torch: Any, jax: Any, correspondence: Correspondence, told: _Told, weights: Any = None) -> Match:
+    """What the two sides make of each weight: trained on both, state on both, or not the same."""
+    sources = correspondence.sources
+    compared, state = set(), []
+    for name, paths in sources.items():
+        trained = bool(paths) and all(p in jax.parameters for p in paths)
+        if name in torch.parameters and trained:
+            compared.add(name)
+        elif name in torch.parameters and paths:
+            message = "torch trains it as a parameter; jax keeps it as state, which no optimizer moves"
+            told.differ(name, " + ".join(paths), message, stage="gradient")
+        elif name in torch.buffers and trained:
+            message = "torch keeps it as a buffer, which no optimizer moves; jax trains it as a parameter"
+            told.differ(name, " + ".join(paths), message, stage="gradient")
+        elif name in torch.buffers and paths:
+            state.append(name)
+    if weights is not None:
+        _unmapped(torch, jax, correspondence, told)
+    _ties(torch, jax, correspondence, told)
+    for name, first in correspondence.added.items():
+        told.remarks.append(
+            f"{name} and {first} of torch are one leaf of jax, {' + '.join(sources[first])}: their sum; where they are "
+            "trained, the two move it twice as far"
+        )
+    frozen = [n for n in torch.parameters if n in torch.frozen]
+    if frozen:
+        told.remarks.append(
+            f"torch has requires_grad=False for {listed(frozen)}; the gradient is compared all the same"
+        )
+    alone = [n for n in torch.buffers if not sources.get(n) and n.rpartition(".")[2] not in COUNTERS]
+    if alone:
+        told.remarks.append(f"buffers of torch without a partner, taken for constants: {listed(alone)}")
+    return Match(correspondence, frozenset(compared), tuple(state), tuple(told.findings), tuple(told.remarks), weights)
+
+
+def _unmapped(torch: Any, jax: Any, correspondence: Correspondence, told: _Told) -> None:
+    reached = {p for paths in correspondence.sources.values() for p in paths}
+    for name in torch.parameters:
+        if not correspondence.sources.get(name):
+            told.differ(name, "", "the WeightMap takes this parameter of torch's to no leaf of jax")
+    for path in jax.parameters:
+        if path not in reached:
+            told.differ("", path, "the WeightMap fills this parameter of jax from nothing of torch; it keeps its value")
+
+
+def _ties(torch: Any, jax: Any, correspondence: Correspondence, told: _Told) -> None:
+    """One tensor on one side that is two on the other: the same numbers now, other gradients, other training."""
+    sources = correspondence.sources
+    for alias, name in torch.aliases.items():
+        one, other = sources.get(name, ()), sources.get(alias, ())
+        if one and other and set(one) != set(other):
+            told.differ(
+                f"{name} = {alias}",
+                f"{' + '.join(one)}, {' + '.join(other)}",
+                "torch ties the two, one parameter with two names; jax has two parameters, each with its own gradient",
+            )
+    holders: dict[tuple[str, ...], str] = {}
+    for name, paths in sources.items():
+        whole = name in torch.parameters and len(paths) == 1 and paths[0] in jax.parameters
+        if not whole or name in correspondence.added or jax.parameters[paths[0]].size != torch.parameters[name].size:
+            continue
+        first = holders.setdefault(paths, name)
+        if first != name:
+            told.differ(
+                f"{first}, {name}",
+                paths[0],
+                "jax ties the two, one parameter used twice; torch has two parameters, each with its own gradient",
+            )
+
+
+def listed(names: list[str]) -> str:
+    """Some names, and how many more there are.
+
+    Examples:
+        >>> listed(["a", "b"]), listed(list("abcdef"))
+        ('a, b', 'a, b, c, d and 2 more')
+    """
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _gap(torch: np.ndarray, jax: np.ndarray) -> str:
+    distance = np.abs(torch - jax)
+    at = np.unravel_index(int(np.argmax(distance)), distance.shape)
+    where = tuple(int(i) for i in at)
+    return f"largest difference {distance[at]:.2g} at {where}, torch {torch[at]:.6g}, jax {jax[at]:.6g}"

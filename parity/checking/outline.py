@@ -1,0 +1,132 @@
+"""What two models give, before anything is compared: the names of their outputs, and whether they draw numbers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parity.checking.matching import COUNTERS, Match
+from parity.checking.runs import SideError, first_line
+from parity.numerics import Finding, Verdict
+from parity.sides.replay import Replay, replayable
+
+if TYPE_CHECKING:
+    from parity.checking.models import Question
+
+SEED = 0
+"""Of the draws, where a model draws and no seed was asked for: without one each run would have masks of its own."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What was seen.
+
+    Attributes:
+        renamed: JAX's outputs that go by the name of the torch output in their place.
+        beside: For those torch names, JAX's own.
+        randomness: The seed to replay draws from; None where neither side draws.
+        findings, remarks: What this alone tells.
+    """
+
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
+    randomness: int | None = None
+    findings: tuple[Finding, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], question: "Question") -> Outline:
+    """Run torch once and trace JAX once.
+
+    Args:
+        torch, jax: The two models.
+        found: Their match.
+        inputs: Of both.
+        question: What is asked.
+
+    Returns:
+        The Outline.
+
+    Raises:
+        SideError: If a side raises, or both do; the message names each and says what it raised.
+    """
+    from parity.checking.models import arguments, mapped
+
+    given = arguments(torch, jax, found, inputs, question.targets)
+    replay = Replay(SEED if question.randomness is None else question.randomness)
+    names: dict[str, list[str]] = {}
+    raised: list[str] = []
+    cause: BaseException | None = None
+    changed: list[str] = []
+
+    def run_torch() -> list[str]:
+        from parity.sides import torch_forward
+        from parity.sides.torch_side import TorchSide
+
+        function = torch_forward.forward(torch, loss=question.of("torch", "loss"), state=torch.buffers)
+        trace = TorchSide(function).run(given, dtype="float32", device=question.device, wrt=())
+        after = {n: trace.tensors[f"forward/state.{n}"] for n in torch.buffers}
+        changed.extend(n for n, b in torch.buffers.items() if not _same(b, after[n]))
+        named = [n.removeprefix("forward/output.") for n in (*trace.tensors, *trace.facts)]
+        return [n for n in named if not n.startswith("forward/")]
+
+    def run_jax() -> list[str]:
+        from parity.sides import jax_forward
+
+        function = jax_forward.forward(jax, loss=question.of("jax", "loss"))
+        translated = mapped(None, torch, jax, found).translated(given)
+        if question.jit:
+            return jax_forward.outline(replayable("jax", function), translated)
+        from parity.sides.jax_side import JaxSide
+
+        trace = JaxSide(replayable("jax", function), jit=False).run(translated, dtype="float32", wrt=())
+        named = [n.removeprefix("forward/output.") for n in (*trace.tensors, *trace.facts)]
+        return [n for n in named if not n.startswith("forward/")]
+
+    runs: dict[str, Callable[[], list[str]]] = {"torch": run_torch, "jax": run_jax}
+    for framework, run in runs.items():
+        try:
+            with replay.on(framework):
+                names[framework] = run()
+        except Exception as error:
+            raised.append(f"the {framework} side raised: {first_line(error)}")
+            cause = cause or error
+    if raised:
+        # Both run first: a fault that both have is not told of one, and one that one side has says that it is alone.
+        alone = "" if len(raised) == 2 else f" (the {next(iter(names))} side runs)"
+        raise SideError("; ".join(raised) + alone) from cause
+    findings, remarks = _draws(replay, question)
+    findings += [
+        Finding("structure", n, "", Verdict.STRUCTURE, "torch's call changes this buffer, and jax has no such state")
+        for n in changed
+        if n not in found.state and n.rpartition(".")[2] not in COUNTERS
+    ]
+    beside = _paired(names["torch"], names["jax"])
+    if beside:
+        pairs = ", ".join(f"{t} / {j}" for t, j in beside.items())
+        remarks.append(f"outputs matched by position, torch / jax: {pairs}")
+    draws = bool(replay.draws) or question.randomness is not None
+    return Outline(
+        {j: t for t, j in beside.items()}, beside, replay.seed if draws else None, tuple(findings), tuple(remarks)
+    )
+
+
+def _paired(torch: list[str], jax: list[str]) -> dict[str, str]:
+    """Torch's outputs without a namesake, each with the JAX output in its place among those."""
+    return dict(zip([n for n in torch if n not in jax], [n for n in jax if n not in torch], strict=False))
+
+
+def _draws(replay: Replay, question: "Question") -> tuple[list[Finding], list[str]]:
+    parted = replay.parted()
+    if parted is None:
+        if replay.draws and question.randomness is None:
+            count = len(replay.draws.get("torch", ()))
+            return [], [f"{count} random draws on each side, replayed from the host with the seed {replay.seed}"]
+        return [], []
+    return [Finding("structure", "random draws", "random draws", Verdict.STRUCTURE, parted, question.dtypes[-1])], []
+
+
+def _same(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether a buffer was left as it was, at float32."""
+    return before.shape == after.shape and np.array_equal(before.astype(after.dtype), after, equal_nan=True)

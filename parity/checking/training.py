@@ -1,0 +1,230 @@
+"""Training of two models: one step from a state that both are given, and the curve; a curve that parts is explained."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from parity.checking.curves import FORCED, before_parting
+from parity.checking.matching import listed
+from parity.checking.models import Models, Question, jax_state, sides
+from parity.checking.parting import explained
+from parity.checking.runs import Runs, SideError, first_line, run_side
+from parity.checking.structure import compare_structure
+from parity.checking.tensors import judge_tensors
+from parity.checking.work import Task, apply_conventions, examine
+from parity.numerics import Finding, Verdict
+from parity.report import CaseResult
+from parity.sides import MissingFramework
+from parity.sides.mapped import OPTIMIZER, PARAMETERS, STATE
+
+STEP = "step"
+CARRIED = (PARAMETERS, STATE, OPTIMIZER)
+
+
+@dataclass(frozen=True)
+class Training:
+    """Both sides' training steps, ready to run.
+
+    Attributes:
+        torch, jax: The sides.
+        models: What they train.
+        question: What is asked.
+        forced: Whether a state after some steps can be handed to both.
+        beside: JAX's places of the optimizer's slots, by torch's names.
+    """
+
+    torch: Any
+    jax: Any
+    models: Models
+    question: Question
+    forced: bool
+    beside: Mapping[str, str]
+
+    def task(self, *, steps: int, curve: bool, start: int = 0, scale: float = 1.0) -> Task:
+        """The task of these steps."""
+        plain = {"start": np.array(start), "steps": steps, "scale": scale, "curve": curve}
+        return Task(
+            self.question.name,
+            {**self.models.arguments(), OPTIMIZER: {}, **plain},
+            stage="curve" if curve else "update",
+            wrt=(),
+            carry=CARRIED,
+            forced=False,
+            told=self.told,
+        )
+
+    def told(self, finding: Finding) -> Finding:
+        """A finding under the names that the models' users know."""
+        kind, _, name = finding.torch_path.partition(".")
+        if kind == "gradient":
+            return replace(
+                finding, torch_path=f"gradient of {name}", jax_path=f"gradient of {self.models.match.beside(name)}"
+            )
+        if kind == OPTIMIZER and "/" in name:
+            slot, _, parameter = name.partition("/")
+            jax = f"{self.beside.get(slot, slot)} of {self.models.match.beside(parameter)}"
+            return replace(finding, torch_path=f"{slot} of {parameter}", jax_path=jax)
+        if kind == OPTIMIZER:
+            return replace(finding, torch_path=f"{name} of the optimizer", jax_path=f"{name} of the optimizer")
+        return self.models.told(finding)
+
+
+def train(models: Models, question: Question, result: CaseResult) -> CaseResult:
+    """Add the stages "update" and "curve" to what was found of the models.
+
+    Args:
+        models: The models.
+        question: What is asked, with an optimizer.
+        result: What was found before.
+
+    Returns:
+        The whole CaseResult. A side that raises, or an optimizer that cannot be translated, is told there.
+    """
+    try:
+        training, told, remarks = _prepared(models, question)
+        if training is None:
+            return replace(result, findings=(*result.findings, *told), remarks=(*result.remarks, *remarks))
+        curves: tuple[Any, ...] = ()
+        found: list[Finding] = []
+        error = None
+        also: tuple[int, ...] = ()
+        if question.steps:
+            task = training.task(steps=question.steps, curve=True)
+            whole = examine(training.torch, training.jax, task, dtypes=question.dtypes, device=question.device)
+            found, curves, error = list(whole.findings), whole.curves, whole.error
+            also = before_parting(found)
+        updates, cause = _steps(training, also) if error is None else ([], None)
+    except (SideError, MissingFramework) as raised:
+        missing = isinstance(raised, MissingFramework)
+        return replace(result, error=str(raised), missing=missing)
+    if cause is not None:
+        found = [_with(cause, f) if f.stage == "curve" and not f else f for f in found]
+        updates = [_with(cause, f) if not f and f.step == cause.step else f for f in updates]
+    accepted = apply_conventions([*updates, *found], {})
+    return replace(
+        result,
+        findings=(*result.findings, *told, *accepted),
+        curves=curves,
+        error=error,
+        remarks=(*result.remarks, *remarks),
+    )
+
+
+def _prepared(models: Models, question: Question) -> tuple[Training | None, list[Finding], list[str]]:
+    from parity.sides import jax_training, torch_training
+
+    found = models.match
+    assert found.correspondence is not None
+    lacking = [n for n in models.torch.parameters if n not in found.compared]
+    if lacking or not models.torch.parameters:
+        message = f"training is not compared: no parameter of jax is known for {listed(lacking) or 'any of torch'}"
+        return None, [Finding("update", "weights", "weights", Verdict.STRUCTURE, message)], []
+    factory = question.of("torch", "optimizer")
+    try:
+        slots, other, counts = torch_training.slot_names(models.torch, factory)
+        transform, by_name = _transform(models, question)
+        rule = jax_training.rule_of(models.jax, transform, models.torch.parameters, by_name=by_name)
+    except Exception as error:
+        message = f"the optimizer cannot be used: {first_line(error)}"
+        return None, [Finding("update", "optimizer", "optimizer", Verdict.STRUCTURE, message)], []
+    shared = {s: at for s, at in rule.slots.items() if s in slots}
+    named = {s: at for s, at in rule.named.items() if s in slots}
+    counts = counts and rule.counts
+    rule = replace(rule, slots=shared, named=named, counts=counts)
+    unknown = [s for s in slots if s not in shared and s not in named]
+    remarks = []
+    if unknown or other:
+        remarks.append(
+            f"optimizer state of torch without a partner in jax, so only the first step is compared from a state that "
+            f"both are given: {listed([*unknown, *other])}"
+        )
+    state = jax_state(models.jax, found)
+    torch, jax = sides(
+        models,
+        question,
+        torch_training.training(models.torch, factory, question.of("torch", "loss"), found.state),
+        jax_training.training(models.jax, rule, question.of("jax", "loss"), state),
+        slots=shared,
+    )
+    compared = frozenset({*shared, *named, *([STEP] if counts else [])})
+    torch = _Comparable(torch, compared)
+    return Training(torch, jax, models, question, not unknown and not other, shared | named), [], remarks
+
+
+def _transform(models: Models, question: Question) -> tuple[Any, bool]:
+    """The optax transformation, and whether it takes parameters by name: the user's own, or torch's translated."""
+    if isinstance(question.optimizer, (tuple, list)):
+        return question.optimizer[1], False
+    from parity.sides import torch_training
+
+    translate = importlib.import_module("parity.convert.optim").from_torch
+    rule, schedule = torch_training.optimizer_of(models.torch, question.optimizer)
+    weights = models.match.weights
+    options = {} if schedule is None else {"scheduler": schedule, "steps": max(question.steps, 1)}
+    return translate(rule, weights=weights, model=models.torch.module, **options), weights is None
+
+
+@dataclass(frozen=True)
+class _Comparable:
+    """A torch side whose Traces hold only slots of the optimizer that JAX keeps too."""
+
+    side: Any
+    slots: frozenset[str]
+
+    framework = "torch"
+
+    def run(self, inputs: dict[str, Any], **options: Any) -> Any:
+        return self._kept(self.side.run(inputs, **options))
+
+    def disturbed(self, inputs: dict[str, Any], size: float, seed: int, **options: Any) -> Any:
+        return self._kept(self.side.disturbed(inputs, size, seed, **options))
+
+    def _kept(self, trace: Any) -> Any:
+        prefix = f"update/{OPTIMIZER}."
+        slots = {n: n.removeprefix(prefix).partition("/")[0] for n in trace.tensors if n.startswith(prefix)}
+        alone = {n for n, slot in slots.items() if slot not in self.slots}
+        return replace(trace, tensors={n: a for n, a in trace.tensors.items() if n not in alone})
+
+
+def _steps(training: Training, also: tuple[int, ...]) -> tuple[list[Finding], Any]:
+    """Single steps from shared states: the first, those in FORCED, and the one at which the curve parted."""
+    question = training.question
+    wanted = {s for s in {*FORCED, *also} if s < max(question.steps, 1)} if training.forced else {0}
+    found: list[Finding] = []
+    carried: dict[str, Any] = {name: training.task(steps=1, curve=False).inputs[name] for name in CARRIED}
+    at, cause = 0, None
+    for start in sorted(wanted):
+        while at < start:
+            carried, at = _carried(training, carried, at), at + 1
+        for dtype in tuple(d for d in question.dtypes if d != "float64") or ("float64",):
+            task = training.task(steps=1, curve=False, start=start)
+            task = replace(task, inputs={**task.inputs, **carried})
+            runs = Runs.of(training.torch, training.jax, task, dtype=dtype, device=question.device)
+            structure, names = compare_structure(runs)
+            judged = judge_tensors(training.torch, training.jax, runs, names, question.device, step=start)
+            own = [f for f in (*structure, *judged) if f.stage != "structure" or not f]
+            if cause is None:
+                cause = explained(training, runs, own, start)
+            found += [training.told(f) for f in own]
+    return found, cause
+
+
+def _carried(training: Training, carried: dict[str, Any], at: int) -> dict[str, Any]:
+    """The state after one more step of torch's, at float64."""
+    task = training.task(steps=1, curve=False, start=at)
+    options = {"dtype": "float64", "device": training.question.device, "wrt": (), "stage": "update", "lift": False}
+    trace = run_side(training.torch, {**task.inputs, **carried}, **options)
+    after: dict[str, dict[str, np.ndarray]] = {name: {} for name in CARRIED}
+    for name, array in trace.tensors.items():
+        kind, _, path = name.removeprefix("update/").partition(".")
+        if kind in after:
+            after[kind][path] = array
+    # Buffers that are given but not given back, such as counters, stay.
+    return {kind: {**(carried[kind] if kind != OPTIMIZER else {}), **after[kind]} for kind in CARRIED}
+
+
+def _with(cause: Any, finding: Finding) -> Finding:
+    return replace(finding, note="; ".join(filter(None, (finding.note, cause.told))), cause=cause.cause, fix=cause.fix)

@@ -1,0 +1,129 @@
+"""Which parameter of one side is which of the other, and numbers carried over in both directions."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+
+
+class Correspondence(Protocol):
+    """Torch's names and JAX's paths, and what carries numbers between them."""
+
+    @property
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        """For each torch name the JAX leaves that its numbers stand in; none for a name without a partner."""
+        ...
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether JAX runs on its own values, and not on torch's."""
+        ...
+
+    @property
+    def added(self) -> Mapping[str, str]:
+        """Torch tensors that are added to another, with that other: one leaf of JAX's is the sum of the two."""
+        ...
+
+    def to_jax(self, named: Mapping[str, np.ndarray]) -> Arrays:
+        """JAX's leaves, by path, of values by torch name."""
+        ...
+
+    def to_torch(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
+        """Values by torch name of JAX's leaves; only of names all of whose leaves are there."""
+        ...
+
+    def gradients(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
+        """The same of gradients: of two torch tensors whose sum is one leaf, both have the leaf's."""
+        ...
+
+
+class ByName:
+    """Leaves that have one name and one shape on both sides.
+
+    Args:
+        torch: Torch's values by name.
+        jax: JAX's by path.
+        keeps_values: Whether each side runs on its own values.
+
+    Examples:
+        >>> same = ByName({"w": np.ones(2), "b": np.ones(1)}, {"w": np.zeros(2)})
+        >>> dict(same.sources), same.to_jax({"w": np.ones(2)})
+        ({'w': ('w',)}, {'w': array([1., 1.])})
+    """
+
+    def __init__(
+        self, torch: Mapping[str, np.ndarray], jax: Mapping[str, np.ndarray], *, keeps_values: bool = True
+    ) -> None:
+        self.keeps_values = keeps_values
+        self.added: dict[str, str] = {}
+        self.sources = {n: (n,) for n, a in torch.items() if n in jax and jax[n].shape == a.shape}
+
+    def to_jax(self, named: Mapping[str, np.ndarray]) -> Arrays:
+        return {n: a for n, a in named.items() if n in self.sources}
+
+    def to_torch(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
+        return {n: a for n, a in leaves.items() if n in self.sources}
+
+    gradients = to_torch
+
+
+class ByMap:
+    """A WeightMap's rules, used on NumPy arrays of float64.
+
+    Where a torch tensor's numbers stand is found by carrying the number of each JAX leaf back to torch.
+
+    Args:
+        weights: Has `to_jax(torch state dict) -> tree` and `to_torch(tree) -> torch state dict`, both on NumPy arrays.
+        torch: Torch's values by every name.
+    """
+
+    keeps_values = False
+
+    def __init__(self, weights: Any, torch: Mapping[str, np.ndarray]) -> None:
+        self.weights = weights
+        self.torch = dict(torch)
+        self._tree = self._carried(self.torch)
+        paths = list(self._flat(self._tree))
+        numbered = {p: np.full(np.shape(a), 1.0 + i) for i, (p, a) in enumerate(self._flat(self._tree).items())}
+        self.sources: dict[str, tuple[str, ...]] = {}
+        for name, found in self._returned(numbered).items():
+            places = np.unique(found)
+            whole = name in self.torch and places.size and np.all((places == np.round(places)) & (places > 0.0))
+            self.sources[name] = tuple(paths[int(i) - 1] for i in places) if whole else ()
+        # A rule may add a second torch tensor to the first (a recurrent layer's two biases): the leaf is their sum.
+        self.added: dict[str, str] = {r.plus: r.torch for r in getattr(weights, "rules", ()) if getattr(r, "plus", "")}
+        self.sources |= {other: self.sources[first] for other, first in self.added.items() if first in self.sources}
+
+    def to_jax(self, named: Mapping[str, np.ndarray]) -> Arrays:
+        given = self.torch | dict(named)
+        return {p: np.asarray(a) for p, a in self._flat(self._carried(given)).items()}
+
+    def to_torch(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
+        whole = {p: np.zeros(np.shape(a)) for p, a in self._flat(self._tree).items()} | dict(leaves)
+        wanted = {n for n, paths in self.sources.items() if paths and all(p in leaves for p in paths)}
+        return {n: a for n, a in self._returned(whole).items() if n in wanted - self.added.keys()}
+
+    def gradients(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
+        found = self.to_torch(leaves)
+        return found | {other: found[first] for other, first in self.added.items() if first in found}
+
+    def _carried(self, named: Mapping[str, np.ndarray]) -> Any:
+        from parity.sides.jax_tree import jax
+
+        with jax.enable_x64(True):
+            return self.weights.to_jax(dict(named))
+
+    def _returned(self, leaves: Mapping[str, Any]) -> Arrays:
+        from parity.sides.jax_tree import filled, jax
+
+        with jax.enable_x64(True):
+            back = self.weights.to_torch(filled(self._tree, leaves))
+            return {n: np.asarray(a) for n, a in back.items()}
+
+    @staticmethod
+    def _flat(tree: Any) -> dict[str, Any]:
+        from parity.sides.jax_tree import flat
+
+        return flat(tree)

@@ -1,0 +1,45 @@
+"""What a model gave, by name, and the one output that a named loss is taken of."""
+
+from typing import Any
+
+from parity.sides.inputs import leaves
+
+LOGITS = "logits"
+WHOLE = "output"
+
+
+def named_outputs(output: Any) -> dict[str, Any]:
+    """The leaves of an output by path; one that is no nest is called "output".
+
+    Examples:
+        >>> named_outputs(3.0), named_outputs({"logits": 1.0, "hidden": (2.0, 3.0)})
+        ({'output': 3.0}, {'logits': 1.0, 'hidden.0': 2.0, 'hidden.1': 3.0})
+    """
+    return {path or WHOLE: leaf for path, leaf in leaves(output)}
+
+
+def single_output(output: Any) -> Any:
+    """The output of which a loss with a name is taken: the one there is, or "logits".
+
+    Args:
+        output: What the model gave.
+
+    Returns:
+        An array.
+
+    Raises:
+        TypeError: If there are several and none is called logits.
+
+    Examples:
+        >>> single_output((1.5,)), single_output({"hidden": 2.0, "logits": 1.0})
+        (1.5, 1.0)
+    """
+    named = named_outputs(output)
+    if len(named) == 1:
+        return next(iter(named.values()))
+    if LOGITS in named:
+        return named[LOGITS]
+    raise TypeError(
+        f"a loss by name is taken of one output or of 'logits', got {', '.join(named) or 'none'}; "
+        "wanted loss=(torch_fn, jax_fn) of fn(output, targets)"
+    )
