@@ -107,6 +107,9 @@ def _parts(
     if whole is not None and len(modules) == 1:
         carried, names = _carried(weights, rules, modules, whole, every)
         return [Part(modules, whole, carried, None, names)]
+    directions = _directions(weights, modules, rules, every, lifted)
+    if directions is not None:
+        return directions
     parts = []
     for module in dict.fromkeys(every[_leaf(r.jax)] for r in rules):
         carried, names = _carried(weights, rules, modules, module, every)
@@ -114,6 +117,25 @@ def _parts(
         if rows is None:
             return None
         parts.append(Part(modules, module, carried, rows, names))
+    return parts
+
+
+def _directions(
+    weights: Any, modules: tuple[str, ...], rules: list[Any], every: Mapping[str, str], lifted: Mapping[str, str]
+) -> list[Part] | None:
+    """A recurrent layer of torch's that runs both ways, and is two in JAX: each gives one half of the features."""
+    names = {_leaf(r.torch) for r in rules}
+    hidden = [weights.torch_shapes[n][1] for n in names if n.endswith(".weight_hh_l0")]
+    if len(modules) != 1 or len(hidden) != 1 or any("_l1" in n for n in names):
+        return None
+    parts = []
+    for back in (False, True):
+        own = [r for r in rules if _leaf(r.torch).endswith("_reverse") == back]
+        whole = _around({every[_leaf(r.jax)] for r in own}, every, lifted) if own else None
+        if whole is None:
+            return None
+        carried, leaves = _carried(weights, own, modules, whole, every)
+        parts.append(Part(modules, whole, carried, tuple(range(back * hidden[0], (1 + back) * hidden[0])), leaves))
     return parts
 
 

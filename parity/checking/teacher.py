@@ -102,7 +102,7 @@ class Lesson:
             lesson.steps, lesson.refused = [], {}
             lesson._meet()
             met = {step.part.jax for step in lesson.steps}
-            unseen = [p.jax for p in lesson.matching.parts if p.jax not in met and "." in p.jax and p.rows is None]
+            unseen = [p.jax for p in lesson.matching.parts if p.jax not in met | lifted.keys() and "." in p.jax]
             if not unseen:
                 break
             lifted |= {path: path.rpartition(".")[0] for path in unseen}

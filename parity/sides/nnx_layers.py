@@ -20,7 +20,7 @@ class NnxLayer:
         self.attributes = {n: v for n, v in vars(module).items() if _plain(v)}
         self.names = tuple(flat)
         self.values = {n: np.asarray(v.get_value()) for n, v in flat.items()}
-        self.key = (self._graph, tuple((n, v.shape, str(v.dtype)) for n, v in self.values.items()))
+        self.key = (_hashable(self._graph), tuple((n, v.shape, str(v.dtype)) for n, v in self.values.items()))
 
     def call(
         self, values: Mapping[str, Any], args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -106,6 +106,15 @@ def _arrays(state: Any) -> dict[str, Any]:
 def _filled(state: Any, values: Mapping[str, Any]) -> Any:
     flat = nnx.to_flat_state(state)
     return nnx.from_flat_state([(p, v.replace(values.get(".".join(map(str, p)), v.get_value()))) for p, v in flat])
+
+
+def _hashable(graph: Any) -> Any:
+    """The configuration as a key; in words where it holds a list, such as a padding [(1, 1), (1, 1)]."""
+    try:
+        hash(graph)
+    except TypeError:
+        return repr(graph)
+    return graph
 
 
 def _plain(value: Any) -> bool:

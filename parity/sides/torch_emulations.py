@@ -312,10 +312,8 @@ def changed(arrived: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
                     shape = (*x.shape[:axis], factor, x.shape[axis] // factor, *x.shape[axis + 1 :])
                     return x.reshape(shape).transpose(axis, axis + 1).reshape(x.shape)
 
-                yield (
-                    f"axis {axis} flattened as ({size // factor}, {factor}), torch has ({factor}, {size // factor})",
-                    reordered,
-                )
+                torch, jax = f"({factor}, {size // factor})", f"({size // factor}, {factor})"
+                yield f"axis {axis} is flattened from {jax}, torch's from {torch}: channels last, not first", reordered
     for one, other in itertools.combinations(range(arrived.ndim), 2):
         if arrived.shape[one] == arrived.shape[other]:
             yield f"axes {one} and {other} exchanged", functools.partial(_exchanged, one=one, other=other)

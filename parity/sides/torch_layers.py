@@ -153,7 +153,7 @@ class TorchLayers:
                 outputs.append(torch.func.functional_call(module, given, tuple(args), dict(kwargs)))
                 state |= {f"{place}.{n}": given[n] for n in _local(buffers, place)}
             if rows is not None:
-                joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs, -1)
+                joined = torch.cat([next(iter(_tensors(o).values())) for o in outputs], -1)
                 outputs = [joined[..., list(rows)]]
             return {"output": _tensors(outputs[0]), "state": {n: t.detach() for n, t in state.items()}}
 

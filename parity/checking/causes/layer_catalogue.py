@@ -225,30 +225,34 @@ def attention_mask(lesson: Lesson, step: Step, module: Any, layer: Any) -> Itera
 
 
 def hidden_bias(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator[Suspect]:
-    """A GRU without the bias inside its reset gate."""
+    """A GRU without the bias inside its reset gate, or with it outside."""
     if not _is(module, "GRU", "GRUCell") or not module.bias:
         return
     hidden = module.hidden_size
 
-    def without(own: Callable[..., Any]) -> Callable[..., Any]:
-        def run(inputs: Any, parameters: Any, buffers: Any) -> Any:
-            changed = dict(parameters)
-            for name, tensor in lesson.torch.module(step.part.torch[0]).named_parameters(recurse=False):
-                if "bias_hh" in name:
-                    tensor = changed.get(f"0.{name}", tensor)
-                    keep = (np.arange(3 * hidden) < 2 * hidden).astype(np.float64)
-                    changed[f"0.{name}"] = tensor * tensor.new_tensor(keep)
-            return own(inputs, changed, buffers)
+    keep = (np.arange(3 * hidden) < 2 * hidden).astype(np.float64)
 
-        return run
+    def emulation(moved: bool) -> Callable[[Any], Any]:
+        def wrap(own: Callable[..., Any]) -> Callable[..., Any]:
+            def run(inputs: Any, parameters: Any, buffers: Any) -> Any:
+                held = {f"0.{n}": t for n, t in module.named_parameters(recurse=False)} | dict(parameters)
+                for name in [n for n in held if "bias_hh" in n]:
+                    inside = held[name] * held[name].new_tensor(1.0 - keep)
+                    other = name.replace("bias_hh", "bias_ih")
+                    held |= {name: held[name] - inside, other: held[other] + inside if moved else held[other]}
+                return own(inputs, held, buffers)
 
-    yield Suspect(
-        "no bias b_hn inside the reset gate, torch has n = tanh(... + r (W_hn h + b_hn))",
-        "Without torch's b_hn",
-        "use linen.GRUCell, or add b_hn to a cell of your own; nnx.GRUCell has none",
-        "flax#5594, flax#5595",
-        torch=without,
-    )
+            return run
+
+        return wrap
+
+    fix = "use linen.GRUCell, or add b_hn to a cell of your own; nnx.GRUCell has none"
+    told = "torch has n = tanh(W_in x + b_in + r (W_hn h + b_hn))"
+    for what, patched, moved in (
+        ("the bias b_hn stands outside the reset gate", "With torch's b_hn outside too", True),
+        ("no bias b_hn inside the reset gate", "Without torch's b_hn", False),
+    ):
+        yield Suspect(f"{what}, {told}", patched, fix, "flax#5594, flax#5595", torch=emulation(moved))
 
 
 def low_dtype(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator[Suspect]:
