@@ -1,6 +1,6 @@
 """A Flax model layer by layer: the calls of its modules intercepted, answered from outside, or one run alone."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from parity.sides import jax_backend
@@ -23,7 +23,7 @@ class JaxLayer(Protocol):
         values: Their values.
     """
 
-    key: Hashable
+    key: Any
     kind: str
     attributes: dict[str, Any]
     names: tuple[str, ...]

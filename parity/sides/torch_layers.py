@@ -144,7 +144,8 @@ class TorchLayers:
             state: dict[str, torch.Tensor] = {}
             for place, module in enumerate(modules):
                 floating = next((p for p in parameters.values()), None)
-                own = {n: _buffer(b, floating) for n, b in module.named_buffers()}
+                # What JAX's layer has no part of, such as the other direction, runs at the same dtype.
+                own = {n: _buffer(t, floating) for n, t in (*module.named_buffers(), *module.named_parameters())}
                 given = {
                     **own,
                     **_local(parameters, place),

@@ -209,4 +209,5 @@ def test_a_port_of_a_tagger(options: dict[str, Any]):
     model = lstm_tagger.TorchTagger().double()
     honest, twin = (lstm_tagger.Tagger(nnx.Rngs(0), **o) for o in ({}, options))
     found = ported(lstm_tagger, model, honest, twin, lstm_tagger.sentences())
-    assert {f.jax_path.split(" ")[0] for f in found if f.stage == "layer"} == ({"backwards"} if options else set())
+    assert {f.jax_path.split(" ")[0].split(".")[0] for f in found} == ({"backwards"} if options else set())
+    assert all("keep_order = True" in f.cause for f in found)

@@ -276,6 +276,18 @@ def low_dtype(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator[S
         )
 
 
+def kept_order(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator[Suspect]:
+    """A reversed recurrence whose outputs are left in the order in which they were computed."""
+    if layer.attributes.get("reverse") and layer.attributes.get("keep_order") is False:
+        yield Suspect(
+            "the reversed outputs stay in the order of computation, torch has them in the order of the input",
+            "With keep_order = True",
+            f"nnx.{layer.kind}(..., reverse=True, keep_order=True)",
+            "flax#2170",
+            {"keep_order": True},
+        )
+
+
 CATALOGUE = (
     epsilon,
     group_count,
@@ -288,6 +300,7 @@ CATALOGUE = (
     masked_rows,
     attention_mask,
     hidden_bias,
+    kept_order,
     low_dtype,
 )
 
