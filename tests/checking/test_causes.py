@@ -82,7 +82,8 @@ class LinenPair(linen.Module):
 
     @linen.compact
     def __call__(self, x: object) -> object:
-        return linen.Dense(6)(linen.LayerNorm(epsilon=self.eps)(linen.Dense(6)(x)))
+        x = linen.Dense(6)(x)
+        return linen.Dense(6)(linen.LayerNorm(epsilon=self.eps)(x))
 
 
 @pytest.mark.parametrize("eps", [1e-5, 1e-3])

@@ -1,5 +1,6 @@
 """Where two models part and why: faults planted in twins, one by one, each with its layer and most with their cause."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from torch import nn
 from parity.checking.divergence import locate
 from parity.convert import map_weights
 from parity.numerics import Finding, Verdict
+from parity.sides.spool import Spool
+from parity.sides.torch_layers import TorchLayers
 
 MIXING = "blocks.1.attn.qkv .. blocks.1.attn.proj"
 
@@ -103,6 +106,43 @@ def test_a_second_fault_is_found_beside_the_first():
     ]
     assert all(f.cause for f in found)
     assert "one of 2 places that differ" in found[0].note
+
+
+class Watched(nn.Module):
+    """A layer that notices hooks."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 1.0 if self._forward_hooks else x
+
+
+class Deep(nn.Module):
+    def __init__(self, layers: int, last: nn.Module | None = None) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(nn.Linear(64, 64) for _ in range(layers)), last or nn.Identity())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+@pytest.mark.parametrize(("last", "same"), [(nn.Identity(), True), (Watched(), False)])
+def test_a_hook_that_changes_the_result_is_noticed(last: nn.Module, same: bool):
+    with Spool() as spool:
+        layers = TorchLayers(Deep(1, last))
+        layers.record((np.ones((2, 64)),), {"layers.0"}, spool)
+    assert layers.same_under_hooks is same
+
+
+def test_the_memory_of_a_capture_does_not_grow_with_depth():
+    peaks = []
+    for depth in (4, 24):
+        layers = TorchLayers(Deep(depth))
+        with Spool() as spool:
+            tracemalloc.start()
+            layers.record((np.ones((512, 64)),), {f"layers.{i}" for i in range(depth)}, spool)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    one_activation = 512 * 64 * 8
+    assert peaks[1] - peaks[0] < one_activation
 
 
 def images(fault: str, *, train: bool = False, **options: Any) -> list[Finding]:
