@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from parity.checking.causes import explain_between, explain_layer, explain_weights
-from parity.checking.teacher import Lesson, Step, judge_between, judge_layer
+from parity.checking.teacher import Lesson, Step, judge_all_between, judge_between, judge_layer
 from parity.numerics import Finding, Verdict, worst
 
 FORWARD, BACKWARD = "layer", "layer gradient"
@@ -119,6 +119,8 @@ def _between(lesson: Lesson, step: Step | None, causes: bool) -> list[Judged]:
 
 def _backwards(lesson: Lesson, causes: bool) -> list[Judged]:
     """Where all values agree, the gradients of what lies between: the first that differs."""
+    if all(judge_all_between(lesson)):
+        return []
     for step in [*lesson.steps[1:], None]:
         if items := _between(lesson, step, causes):
             return items

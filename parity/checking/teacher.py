@@ -202,6 +202,37 @@ def judge_between(lesson: Lesson, step: Step | None) -> tuple[list[Finding], Any
     return judge_functions(lesson, *functions), functions
 
 
+def judge_all_between(lesson: Lesson) -> list[Finding]:
+    """All that lies between layers at once, with torch's outputs in place of theirs: one program, compiled once."""
+    calls = {name_of(call): call for s in lesson.steps for call in s.calls}
+    forced = {name: _arrays(lesson.spool.read(call.output)) for name, call in calls.items()}
+    nests = {(c.path, c.number): (name, c.output) for name, c in calls.items()}
+    keys = {(s.meeting.path, s.meeting.number): s for s in lesson.steps}
+    names = {key: str(i) for i, key in enumerate(keys)}
+    first = {(s.calls[0].path, s.calls[0].number): name_of(s.calls[0]) for s in lesson.steps}
+    torch = lesson.torch.between(nests, None, first)
+    sources = {key: lesson.source(s.part, s.calls) for key, s in keys.items()}
+    jax = between_function(lesson.jax, lesson.values, {k: s.meeting for k, s in keys.items()}, sources, None, names)
+
+    def of_torch(inputs: Any, forced: Any) -> Any:
+        arrived = torch(inputs, forced)["arrived"]
+        named = {
+            f"{names[key]} {p.jax}": p.arrangement.to_jax(arrived[f"{name_of(s.calls[0])} {p.torch}"])
+            for key, s in keys.items()
+            for p in s.meeting.given
+        }
+        ends = [t for name, t in arrived.items() if name.partition(" ")[0] not in first.values()]
+        return {"arrived": named, "end": ends}
+
+    def of_jax(inputs: Any, forced: Any) -> Any:
+        arrived = jax(inputs, forced)["arrived"]
+        named = {n: a for n, a in arrived.items() if n.partition(" ")[0] in names.values() and " " in n}
+        return {"arrived": named, "end": [a for n, a in arrived.items() if n not in named]}
+
+    arrays = {"inputs": {str(i): v for i, v in enumerate(lesson.inputs)}, "forced": forced}
+    return judge_functions(lesson, of_torch, of_jax, arrays)
+
+
 def judge_functions(lesson: Lesson, of_torch: Any, of_jax: Any, arrays: Any) -> list[Finding]:
     """Judge two functions of the models' inputs and torch's outputs of layers."""
     from parity.sides import side

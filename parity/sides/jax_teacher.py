@@ -229,6 +229,7 @@ def between_function(
     meetings: Mapping[tuple[str, int], Meeting],
     sources: Mapping[tuple[str, int], Source],
     wanted: tuple[str, int] | None,
+    passed: Mapping[tuple[str, int], str] | None = None,
 ) -> Callable[..., dict[str, Any]]:
     """What lies between layers, as a function of torch's outputs: what arrives at one layer, or at the model's end.
 
@@ -238,6 +239,7 @@ def between_function(
         meetings: Of every call whose output can be given.
         sources: Where torch's side of each stands.
         wanted: The call whose arguments are the result; None for the model's output.
+        passed: Calls whose arguments are results too, and what they are called.
 
     Returns:
         between(inputs, forced) -> {"arrived": arrays by path}; `forced` are torch's outputs by call and path.
@@ -249,6 +251,9 @@ def between_function(
 
         def reached(path: str, number: int, args: Any, kwargs: Any, original: Callable[..., Any]) -> Any:
             key = (path, number)
+            if passed and key in passed:
+                own_arguments = dict(leaves((args, kwargs)))
+                arrived.update({f"{passed[key]} {p.jax}": own_arguments[p.jax] for p in meetings[key].given})
             if key == wanted:
                 given = dict(leaves((args, kwargs)))
                 arrived.update({p.jax: given[p.jax] for p in meetings[key].given})
@@ -268,7 +273,7 @@ def between_function(
             output = layers.run(own_values, tuple(inputs.values()), {path for path, _ in meetings}, reached)
         except _Reached:
             return {"arrived": arrived}
-        return {"arrived": {p: leaf for p, leaf in leaves(output) if hasattr(leaf, "dtype")}}
+        return {"arrived": arrived | {p: leaf for p, leaf in leaves(output) if hasattr(leaf, "dtype")}}
 
     return run
 

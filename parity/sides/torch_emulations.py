@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -80,6 +81,11 @@ def candidates(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Te
     """
     for make in (_pointwise, _pooled, _resized, _reduced, _attention):
         yield from make(sources, modules, arrived)
+
+
+def tensor(array: Any) -> torch.Tensor:
+    """A NumPy array's copy as a tensor."""
+    return torch.from_numpy(np.array(array))
 
 
 def result_of(emulation: Emulation, sources: Tensors) -> torch.Tensor | None:

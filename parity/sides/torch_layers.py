@@ -161,13 +161,17 @@ class TorchLayers:
         return run
 
     def between(
-        self, calls: Mapping[tuple[str, int], tuple[str, Nest]], wanted: tuple[str, int] | None
+        self,
+        calls: Mapping[tuple[str, int], tuple[str, Nest]],
+        wanted: tuple[str, int] | None,
+        passed: Mapping[tuple[str, int], str] | None = None,
     ) -> Callable[..., dict[str, Any]]:
         """What lies between layers, as a function of their outputs: what arrives at one layer, or at the model's end.
 
         Args:
             calls: Of every call whose output can be given: its name in `forced`, and the nest of its output.
             wanted: The call whose arguments are the result; None for the model's output.
+            passed: Calls whose arguments are results too, and what they are called.
 
         Returns:
             between(inputs, forced) -> {"arrived": tensors by path}; `forced` are outputs by call and path.
@@ -182,6 +186,8 @@ class TorchLayers:
                 def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
                     key = path, numbers.get(path, 0)
                     numbers[path] = key[1] + 1
+                    if passed and key in passed:
+                        arrived.update({f"{passed[key]} {p}": t for p, t in _tensors((args, kwargs)).items()})
                     if key == wanted:
                         arrived.update(_tensors((args, kwargs)))
                         raise _Reached
@@ -204,7 +210,7 @@ class TorchLayers:
                     output = self._run(tuple(inputs.values()), like)
                 except _Reached:
                     return {"arrived": arrived}
-            return {"arrived": _tensors(output)}
+            return {"arrived": arrived | _tensors(output)}
 
         return run
 

@@ -124,11 +124,9 @@ class _Case:
 
     def _rearranged(self) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
         """JAX's array is torch's in another order."""
-        import torch
+        from parity.sides.torch_emulations import changed, tensor
 
-        from parity.sides.torch_emulations import changed
-
-        whole = torch.from_numpy(np.array(self.torch))
+        whole = tensor(self.torch)
         for text, change in changed(whole):
             moved = change(whole).numpy()
             if moved.shape == self.jax.shape and roundings(moved, self.jax) <= CLOSE:
@@ -152,14 +150,9 @@ class _Case:
 
     def _recognised(self) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
         """Both sides' code is in the catalogue."""
-        import torch
+        from parity.sides.torch_emulations import candidates, result_of, tensor
 
-        from parity.sides.torch_emulations import candidates, result_of
-
-        tensors = {
-            p.rpartition(".")[0] if p.endswith(".") else p: torch.from_numpy(np.array(a))
-            for p, a in self.sources.items()
-        }
+        tensors = {p.rpartition(".")[0] if p.endswith(".") else p: tensor(a) for p, a in self.sources.items()}
         tensors = {_short(p): t for p, t in tensors.items()}
         target, jax = self._unpacked(self.torch), self._unpacked(self.jax)
         modules = [self.lesson.torch.module(path) for path in _inside(self.lesson, self.step)]
@@ -170,7 +163,7 @@ class _Case:
                 return False
             return roundings(array, result.numpy().reshape(array.shape)) <= CLOSE
 
-        every = list(candidates(tensors, modules, torch.from_numpy(np.array(target))))
+        every = list(candidates(tensors, modules, tensor(target)))
         theirs = next((c for c in every if gives(c, target)), None)
         if theirs is not None:
             # What is mistaken for torch's differs in a setting or two; anything else comes after.

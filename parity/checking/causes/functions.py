@@ -37,14 +37,13 @@ def explain_loss(
         >>> explain_loss(F.cross_entropy, jax_loss, np.eye(3), np.array([0, 1, 1]))[1]
         'reduction: mean'
     """
-    import torch
-
+    from parity.sides.torch_emulations import tensor
     from parity.sides.torch_losses import losses
 
     arrays = {"output": output, "targets": targets}
     if all(_judged(torch_loss, jax_loss, arrays, ("output",))):
         return None
-    given = torch.from_numpy(np.array(output, np.float64)), torch.from_numpy(np.array(targets))
+    given = tensor(np.asarray(output, np.float64)), tensor(targets)
     every = list(losses(*given))
     value = np.asarray(float(torch_loss(*given)))
     theirs = next((s for _, s, f in every if roundings(value, np.asarray(float(f(*given)))) <= CLOSE), {})
