@@ -1,6 +1,6 @@
 """Teacher forcing: each JAX layer gets torch's recorded input, so that it is judged by the error that it adds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -350,6 +350,3 @@ def _flat(tree: Any, path: str = "") -> dict[str, np.ndarray]:
     for key, child in tree.items():
         flat |= _flat(child, f"{path}.{key}" if path else str(key))
     return flat
-
-
-Experiment = Callable[[], list[Finding]]

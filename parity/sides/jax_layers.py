@@ -45,11 +45,9 @@ class JaxLayers(Protocol):
 
     Attributes:
         values: Every array leaf by dotted path, as a WeightMap names it.
-        paths: Paths of its modules.
     """
 
     values: dict[str, Any]
-    paths: tuple[str, ...]
 
     def owner(self, leaf: str) -> str:
         """The module that a leaf belongs to."""

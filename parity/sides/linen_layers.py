@@ -46,10 +46,6 @@ class LinenLayers:
         self._call = call or (lambda apply, *inputs: apply(*inputs))
         self.values = {n: np.asarray(v) for n, v in _flat(linen.meta.unbox(dict(variables))).items()}
         self._seen: dict[str, Any] = {}
-        owners = {self.owner(leaf) for leaf in self.values}
-        self.paths = tuple(
-            sorted({".".join(o.split(".")[:n]) for o in owners if o for n in range(1, o.count(".") + 2)})
-        )
 
     def owner(self, leaf: str) -> str:
         return ".".join(leaf.split(".")[1:-1])

@@ -43,7 +43,6 @@ class NnxLayers:
         self._graph, self._state = nnx.split(module)
         self._call = call or (lambda module, *inputs: module(*inputs))
         self.values = {n: np.asarray(v.get_value()) for n, v in _arrays(self._state).items()}
-        self.paths = tuple(_modules(module).values())
 
     def owner(self, leaf: str) -> str:
         return leaf.rpartition(".")[0]

@@ -70,13 +70,12 @@ class _Case:
         lesson: Lesson,
         step: Step | None,
         arrays: Any,
-        key: str,
         arrived: tuple[Any, Any],
         sources: Any,
         pack: Any,
         silent: tuple[str, ...],
     ) -> None:
-        self.lesson, self.step, self.arrays, self.key = lesson, step, arrays, key
+        self.lesson, self.step, self.arrays = lesson, step, arrays
         self.torch, self.jax = arrived
         self.sources, self.pack, self.silent = sources, pack, silent
 
@@ -111,9 +110,7 @@ class _Case:
                 return {"arrived": [tensor]}
             return {"arrived": {pair.jax: pair.arrangement.to_jax(tensor)}}
 
-        return cls(
-            lesson, step, arrays, names[0], (one.tensors[names[0]], other.tensors[names[0]]), sources, pack, silent
-        )
+        return cls(lesson, step, arrays, (one.tensors[names[0]], other.tensors[names[0]]), sources, pack, silent)
 
     def suspects(self) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
         """(cause, fix, source, torch's function with JAX's code in its place)."""
