@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from parity.checking import check_seeds as check_seeds
     from parity.checking import compare as compare
     from parity.checking import record as record
-    from parity.convert import optim as optim
     from parity.convert import WeightMap as WeightMap
     from parity.convert import map_weights as map_weights
+    from parity.convert import optim as optim
     from parity.numerics import Finding as Finding
     from parity.numerics import Verdict as Verdict
     from parity.report import Report as Report

@@ -1,0 +1,136 @@
+"""Why two losses or two optimizers differ: torch's with one setting changed is what JAX has."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from parity.checking.causes.between import CLOSE
+from parity.checking.teacher import roundings
+from parity.checking.work import Task, examine
+from parity.numerics import Finding, Verdict
+
+STEPS = 3
+"""Of an optimizer: momentum shows from the second on, bias correction in each."""
+
+LOSSES = "torch.nn against optax; AlgoPerf#318"
+OPTIMIZERS = "torch.optim against optax"
+CLIPPING = "goodfire-ai/spd#643"
+
+
+def explain_loss(
+    torch_loss: Callable[..., Any], jax_loss: Callable[..., Any], output: np.ndarray, targets: np.ndarray
+) -> tuple[str, str] | None:
+    """Name what JAX's loss is in place of torch's.
+
+    Args:
+        torch_loss, jax_loss: Functions of (output, targets).
+        output, targets: Arrays; of a real batch, so that ignored targets occur.
+
+    Returns:
+        (cause, fix), or None where they agree, or no setting of the catalogue explains all, value and gradient.
+
+    Examples:
+        >>> import torch.nn.functional as F, optax
+        >>> def jax_loss(output, targets):
+        ...     return optax.softmax_cross_entropy_with_integer_labels(output, targets).sum()
+        >>> explain_loss(F.cross_entropy, jax_loss, np.eye(3), np.array([0, 1, 1]))[1]
+        'reduction: mean'
+    """
+    from parity.sides.torch_emulations import tensor
+    from parity.sides.torch_losses import losses
+
+    arrays = {"output": output, "targets": targets}
+    if all(_judged(torch_loss, jax_loss, arrays, ("output",))):
+        return None
+    given = tensor(np.asarray(output, np.float64)), tensor(targets)
+    every = list(losses(*given))
+    value = np.asarray(float(torch_loss(*given)))
+    theirs = next((s for _, s, f in every if roundings(value, np.asarray(float(f(*given)))) <= CLOSE), {})
+    every.sort(key=lambda item: sum(item[1].get(n) != v for n, v in theirs.items()))
+    for _, settings, function in every:
+        proof = _judged(function, jax_loss, arrays, ("output",))
+        if all(proof):
+            apart = [(n, v, theirs.get(n, "something else")) for n, v in settings.items() if v != theirs.get(n)]
+            said = "; ".join(f"{n} {v}, torch has {other}" for n, v, other in apart)
+            return f"{said}. With JAX's in torch's place they agree ({LOSSES})", "; ".join(
+                f"{n}: {o}" for n, _, o in apart
+            )
+    return None
+
+
+def explain_optimizer(
+    factory: Callable[..., Any], transform: Any, *, clip: float | None = None, seed: int = 0
+) -> tuple[str, str] | None:
+    """Name the setting in which an optax transform is not what a torch optimizer does.
+
+    Args:
+        factory: Makes torch's optimizer of a list of parameters.
+        transform: Optax's, clipping included.
+        clip: The limit of `torch.nn.utils.clip_grad_norm_` before each step; None for none.
+        seed: Of the parameters and gradients on which both are tried.
+
+    Returns:
+        (cause, fix), or None where they agree, or no single setting explains all.
+    """
+    from parity.sides import jax_updates
+    from parity.sides.torch_updates import clipped, steps, variants
+
+    rng = np.random.default_rng(seed)
+    shapes = {"weight": (3, 4), "bias": (4,)}
+    arrays = {
+        "parameters": {n: rng.normal(size=s) for n, s in shapes.items()},
+        "gradients": [{n: rng.normal(size=s) for n, s in shapes.items()} for _ in range(STEPS)],
+    }
+    jax = jax_updates.steps(transform)
+    # At float64 alone: optax corrects Adam's bias by float32 powers, so that no Adam agrees with torch's at float32.
+    at = ("float64",)
+    exact = None if clip is None else clipped(clip, 1e-6)
+    if all(_judged(steps(factory, exact), jax, arrays, (), at)):
+        return None
+    for name, theirs, own, changed in variants(factory):
+        if all(_judged(steps(changed, exact), jax, arrays, (), at)):
+            return (
+                f"{name} {own}, torch has {theirs}. With JAX's in torch's place they agree ({OPTIMIZERS})",
+                f"{name}: {theirs}",
+            )
+    for text, other in (("no clipping", None), ("limit / norm", None if clip is None else clipped(clip, 0.0))):
+        if clip is not None and all(_judged(steps(factory, other), jax, arrays, (), at)):
+            told = f"clipping by {text}, torch by limit / (norm + 1e-6)" if other else "no clipping, torch clips"
+            return (
+                f"{told}. With JAX's in torch's place they agree ({CLIPPING})",
+                f"divide by norm + 1e-6, limit {clip:g}",
+            )
+    return None
+
+
+def _judged(
+    torch: Callable[..., Any],
+    jax: Callable[..., Any],
+    arrays: dict[str, Any],
+    wrt: tuple[str, ...],
+    dtypes: tuple[str, ...] = ("float32",),
+) -> list[Finding]:
+    from parity.sides import side
+
+    first, second = arrays
+    functions = [lambda f=f, **given: f(given[first], given[second]) for f in (torch, jax)]
+    task = Task("function", arrays, wrt=wrt)
+    result = examine(side("torch", functions[0]), _jax_side(jax, functions[1]), task, dtypes=dtypes)
+    if result.error is None:
+        return list(result.findings)
+    return [Finding("structure", "", "", Verdict.STRUCTURE, result.error)]
+
+
+_SIDES: dict[int, tuple[Any, Any]] = {}
+
+
+def _jax_side(jax: Callable[..., Any], function: Callable[..., Any]) -> Any:
+    """JAX's side, compiled once for all experiments on it; the last few are kept."""
+    from parity.sides import side
+
+    if id(jax) not in _SIDES:
+        if len(_SIDES) >= 8:
+            del _SIDES[next(iter(_SIDES))]
+        _SIDES[id(jax)] = jax, side("jax", function)
+    return _SIDES[id(jax)][1]

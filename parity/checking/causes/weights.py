@@ -1,0 +1,103 @@
+"""Why a JAX weight holds other numbers than torch's: transposed, swapped, in another order, never set."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from parity.checking.teacher import Lesson
+from parity.numerics import Finding, Verdict, round_to
+from parity.sides.inputs import is_float
+
+Found = tuple[str, str, str]
+
+
+def explain_weights(lesson: Lesson) -> list[Finding]:
+    """Compare JAX's own values with torch's by the map, exactly, and say how those that differ do.
+
+    Args:
+        lesson: The two models; its values are torch's.
+
+    Returns:
+        One Finding of stage "weights" a leaf that differs. The experiment is a rearrangement of torch's numbers that
+        gives JAX's, bit for bit: put back, nothing is left.
+    """
+    own, wanted = lesson.jax.values, lesson.values
+    torch_names = {
+        part.leaves[c.leaf]: " + ".join(part.full(n) for n in c.names)
+        for part in lesson.matching.parts
+        for c in part.carried
+    }
+    differing = {
+        n: (_as_held(wanted[n], a), np.asarray(a)) for n, a in own.items() if n in wanted and is_float(np.asarray(a))
+    }
+    differing = {n: pair for n, pair in differing.items() if not np.array_equal(*pair, equal_nan=True)}
+    found = []
+    for name, (theirs, mine) in differing.items():
+        count = int((theirs != mine).sum())
+        message = f"{count} of {mine.size} elements are not torch's by the map"
+        finding = Finding("weights", torch_names.get(name, name), name, Verdict.SEMANTIC, message, lesson.dtype)
+        cause = next(_explanations(name, theirs, mine, wanted), None)
+        if cause is not None:
+            finding = replace(finding, cause=f"{cause[0]}. Put back, every element is equal ({cause[2]})", fix=cause[1])
+        found.append(finding)
+    return found
+
+
+def _explanations(name: str, theirs: np.ndarray, mine: np.ndarray, wanted: Mapping[str, np.ndarray]) -> Iterator[Found]:
+    if mine.size > 1 and np.all(mine == mine.reshape(-1)[0]) and not np.all(theirs == theirs.reshape(-1)[0]):
+        value = float(mine.reshape(-1)[0])
+        yield f"{value:g} everywhere: never filled from torch", f"set {name} from torch's", "several converters"
+    for other, array in wanted.items():
+        if other != name and array.shape == mine.shape and np.array_equal(_as_held(array, mine), mine):
+            yield f"swapped: it holds what belongs to {other}", f"exchange {name} and {other}", "statedict2pytree"
+    for order in itertools.permutations(range(mine.ndim)):
+        if order != tuple(range(mine.ndim)) and np.array_equal(theirs.transpose(order), mine):
+            how = "transposed" if mine.ndim == 2 else f"its axes in the order {order}"
+            told = f"the kernel is {how}; it is square, so that no shape tells"
+            yield told, f"{name}: bring axes {order} back", "Flax's torch guide"
+    for axis in range(mine.ndim):
+        if mine.ndim > 1 and np.array_equal(np.flip(theirs, axis), mine):
+            yield f"flipped along axis {axis}", f"{name}: flip axis {axis}", "jax#11252"
+        yield from _reordered(name, theirs, mine, axis)
+
+
+def _reordered(name: str, theirs: np.ndarray, mine: np.ndarray, axis: int) -> Iterator[Found]:
+    """Blocks of an axis in another order (gates; query, key, value), or its two factors exchanged (flatten order)."""
+    size = mine.shape[axis]
+    rows, own = np.moveaxis(theirs, axis, 0).reshape(size, -1), np.moveaxis(mine, axis, 0).reshape(size, -1)
+    for blocks in (2, 3, 4):
+        if size % blocks or size == blocks:
+            continue
+        parts = rows.reshape(blocks, size // blocks, -1)
+        for order in itertools.permutations(range(blocks)):
+            if order != tuple(range(blocks)) and np.array_equal(parts[list(order)].reshape(own.shape), own):
+                what = {3: "query, key and value (or a GRU's gates)", 4: "an LSTM's gates i, f, g, o"}.get(
+                    blocks, "halves"
+                )
+                yield (
+                    f"{what} in the order {order} along axis {axis}",
+                    f"{name}: order the {blocks} blocks",
+                    ("several converters; flax#3746"),
+                )
+    for factor in range(2, size):
+        if size % factor == 0 and size != factor:
+            swapped = rows.reshape(factor, size // factor, -1).swapaxes(0, 1).reshape(own.shape)
+            if np.array_equal(swapped, own):
+                yield (
+                    f"axis {axis} is flattened in the other order: torch has ({factor}, {size // factor})",
+                    f"{name}: reshape axis {axis} to ({factor}, {size // factor}), swap the two, flatten",
+                    "Flax's torch guide",
+                )
+
+
+def _as_held(wanted: np.ndarray, own: Any) -> np.ndarray:
+    """Torch's numbers at the dtype in which JAX holds its own."""
+    own = np.asarray(own)
+    return (
+        np.asarray(round_to(wanted, own.dtype.name), own.dtype)
+        if own.dtype.name in ("float32", "float16")
+        else np.asarray(wanted)
+    )

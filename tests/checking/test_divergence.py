@@ -1,0 +1,253 @@
+"""Where two models part and why: faults planted in twins, one by one, each with its layer and most with their cause."""
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from flax import nnx
+from planted import (
+    Encoder,
+    Images,
+    JaxEncoder,
+    JaxImages,
+    JaxTagger,
+    Tagger,
+    encoder_inputs,
+    encoder_map,
+    images_inputs,
+    images_map,
+    tagger_map,
+)
+from ports import lstm_tagger, resnet, transformer
+from torch import nn
+
+from parity.checking.divergence import locate
+from parity.convert import map_weights
+from parity.numerics import Finding, Verdict
+from parity.sides.spool import Spool
+from parity.sides.torch_layers import TorchLayers
+
+MIXING = "blocks.1.attn.qkv .. blocks.1.attn.proj"
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def wrong(found: tuple[Finding, ...]) -> list[Finding]:
+    return [f for f in found if not f]
+
+
+def encoder(fault: str = "", second: str | None = None) -> list[Finding]:
+    torch.manual_seed(0)
+    model, twin = Encoder(), JaxEncoder(fault, second)
+    return wrong(locate(model, twin, encoder_map(model, twin), encoder_inputs()))
+
+
+def test_an_honest_twin_is_clean_and_every_layer_was_judged_forwards_and_backwards():
+    torch.manual_seed(0)
+    model, twin = Encoder(), JaxEncoder()
+    found = locate(model, twin, encoder_map(model, twin), encoder_inputs())
+    assert wrong(found) == []
+    # Two linear layers, and of each block two norms, three parts of the fused projection, and three linear layers.
+    assert [f.stage for f in found].count("layer") == [f.stage for f in found].count("layer gradient") == 2 + 2 * 8
+
+
+@pytest.mark.parametrize(
+    ("fault", "layer", "cause"),
+    [
+        ("eps", "blocks.1.ln2", "LayerNorm eps 1e-06, torch has 1e-05"),
+        ("gelu", "blocks.1.act", "gelu (tanh), torch has gelu (erf)"),
+        ("relu", "blocks.1.act", "relu, torch has gelu (erf)"),
+        ("scale", MIXING, "scale 1 / head, torch has 1 / sqrt(head)"),
+        ("causal", MIXING, "mask causal and inputs.1 True keeps"),
+        ("mask inverted", MIXING, "mask inputs.1 True drops, torch has inputs.1 True keeps"),
+        ("mask missing", MIXING, "mask none"),
+        ("head count", MIXING, "heads 4, torch has 2"),
+        ("head layout", MIXING, "(d h), (h d), torch has (h d), (h d)"),
+        ("qkv order", MIXING, "order key, query, value"),
+        ("residual", "blocks.1.attn.proj .. blocks.1.ln2", "without the residual connection of blocks.0.attn.proj"),
+        ("stop gradient", "blocks.1.act", "no gradient passes from blocks.1.fc1"),
+        ("bfloat16 layer", "blocks.1.fc2", "the layer computes in bfloat16"),
+    ],
+)
+def test_a_fault_in_an_encoder_is_found_with_its_layer_and_its_cause(fault: str, layer: str, cause: str):
+    found = encoder(fault)
+    assert found[0].torch_path.startswith(layer)
+    assert cause in found[0].cause
+    assert "falls to" in found[0].cause
+    assert found[0].fix
+
+
+@pytest.mark.parametrize(
+    ("fault", "layer"),
+    [("eps and more", "blocks.1.ln2"), ("gelu and more", "blocks.1.act"), ("scale and more", MIXING)],
+)
+def test_a_cause_that_leaves_a_rest_is_not_named(fault: str, layer: str):
+    found = encoder(fault)
+    assert found[0].torch_path == layer
+    assert [f.cause for f in found] == [""] * len(found)
+
+
+def test_a_finding_tells_both_paths_and_how_many_layers_agree_before():
+    first = encoder("eps")[0]
+    assert (first.stage, first.verdict, first.jax_path) == ("layer", Verdict.SEMANTIC, "layers.1.norm2")
+    assert first.note == "14 layers before it agree; fed the same input, this layer alone differs"
+
+
+def test_a_second_fault_is_found_beside_the_first():
+    found = encoder("gelu", "eps")
+    assert list(dict.fromkeys(f.torch_path.split(" ")[0].removesuffix(".weight") for f in found)) == [
+        "blocks.0.act",
+        "blocks.1.ln2",
+    ]
+    assert all(f.cause for f in found)
+    assert "one of 2 places that differ" in found[0].note
+
+
+class Watched(nn.Module):
+    """A layer that notices hooks."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 1.0 if self._forward_hooks else x
+
+
+class Deep(nn.Module):
+    def __init__(self, layers: int, last: nn.Module | None = None) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(nn.Linear(64, 64) for _ in range(layers)), last or nn.Identity())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+@pytest.mark.parametrize(("last", "same"), [(nn.Identity(), True), (Watched(), False)])
+def test_a_hook_that_changes_the_result_is_noticed(last: nn.Module, same: bool):
+    with Spool() as spool:
+        layers = TorchLayers(Deep(1, last))
+        layers.record((np.ones((2, 64)),), {"layers.0"}, spool)
+    assert layers.same_under_hooks is same
+
+
+def test_the_memory_of_a_capture_does_not_grow_with_depth():
+    peaks = []
+    for depth in (4, 24):
+        layers = TorchLayers(Deep(depth))
+        with Spool() as spool:
+            tracemalloc.start()
+            layers.record((np.ones((512, 64)),), {f"layers.{i}" for i in range(depth)}, spool)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    one_activation = 512 * 64 * 8
+    assert peaks[1] - peaks[0] < one_activation
+
+
+def images(fault: str, *, train: bool = False, **options: Any) -> list[Finding]:
+    torch.manual_seed(0)
+    model = Images(**options)
+    with torch.no_grad():
+        model.bn1.running_mean.normal_()
+        model.bn1.running_var.uniform_(0.5, 2.0)
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.uniform_(0.5, 1.5)
+    model.train(train)
+    twin = JaxImages(fault, train=train)
+    return wrong(locate(model, twin, images_map(model, twin), images_inputs()))
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "layer", "cause"),
+    [
+        ("padding", {}, "conv1", "padding 'SAME', torch has (1, 1)"),
+        ("mode", {}, "bn1", "BatchNorm in train mode, torch is in eval mode"),
+        ("batch norm eps", {}, "bn1", "BatchNorm eps 0.001, torch has 1e-05"),
+        ("momentum", {"train": True}, "bn1.running_mean", "BatchNorm momentum 0.1, torch has 0.1"),
+        ("", {"train": True}, "bn1.running_var", "running variance is the biased one"),
+        ("missing bias", {}, "conv2", "no bias, torch has one"),
+        ("group norm eps", {}, "gn", "GroupNorm eps 1e-06, torch has 1e-05"),
+        ("groups", {}, "gn", "4 groups, torch has 2"),
+        ("slope", {"act": nn.LeakyReLU(0.1)}, "act", "slope 0.2), torch has leaky_relu (slope 0.1)"),
+        ("leaky", {}, "act", "leaky_relu (slope 0.01), torch has relu"),
+        ("max pool", {}, "pool", "pooling max, torch has avg"),
+        ("count pad", {}, "pool", "count_include_pad False, torch has True"),
+        ("flatten", {}, "pool", "channels last, not first"),
+    ],
+)
+def test_a_fault_in_a_network_for_images_is_found(fault: str, options: dict[str, Any], layer: str, cause: str):
+    found = images(fault, **options)
+    assert found[0].torch_path == layer
+    assert cause in found[0].cause
+
+
+def test_dropout_that_is_left_on_is_told_from_a_fault_of_the_layer():
+    found = images("", train=True, dropout=0.5)
+    assert [f.torch_path for f in found if f.stage == "layer"] == ["bn1.running_var", "drop"]
+    assert "dropout is on in torch (p = 0.5)" in found[1].cause
+
+
+def test_an_honest_network_for_images_is_clean():
+    assert images("") == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "layer", "cause"),
+    [
+        ("LSTM", "words.weight", "torch has padding_idx=0 and keeps it out"),
+        ("GRU", "rnn", "b_hn stands outside the reset gate"),
+    ],
+)
+def test_recurrent_layers_are_judged_whole(cell: str, layer: str, cause: str):
+    torch.manual_seed(0)
+    model, twin = Tagger(cell), JaxTagger(cell)
+    found = wrong(locate(model, twin, tagger_map(model, twin), (np.array([[1, 2, 0, 3], [0, 4, 5, 6]]),)))
+    assert any(f.torch_path == layer and cause in f.cause for f in found)
+    assert all(f.cause for f in found)
+
+
+def ported(port: Any, torch_model: nn.Module, honest: Any, twin: Any, inputs: np.ndarray) -> list[Finding]:
+    """The map is that of an honest port: a fault would stop it, as it should."""
+    weights = map_weights(torch_model, honest, inputs)
+    return wrong(locate(torch_model, twin, weights, (inputs,)))
+
+
+@pytest.mark.parametrize(
+    ("options", "layer", "cause"),
+    [
+        ({}, None, ""),
+        ({"eps": 1e-6}, "h.1.norm_b", "LayerNorm eps"),
+        ({"approximate": True}, "h.1.ffn.1", "gelu (tanh), torch has gelu (erf)"),
+    ],
+)
+def test_a_port_of_a_transformer(options: dict[str, Any], layer: str | None, cause: str):
+    torch.manual_seed(0)
+    model = transformer.TorchTransformer().double()
+    honest, twin = (transformer.Transformer(nnx.Rngs(0), **o) for o in ({}, options))
+    found = ported(transformer, model, honest, twin, transformer.tokens())
+    assert [f.torch_path for f in found][:1] == ([layer] if layer else [])
+    assert all(cause in f.cause and f.cause for f in found)
+
+
+@pytest.mark.parametrize("options", [{}, {"eps": 1e-3}], ids=["honest", "eps"])
+def test_a_port_of_a_residual_network(options: dict[str, Any]):
+    torch.manual_seed(0)
+    model = resnet.TorchResNet().double().eval()
+    twins = [resnet.ResNet(nnx.Rngs(0), **o) for o in ({}, options)]
+    for twin in twins:
+        twin.eval()
+    found = ported(resnet, model, *twins, resnet.images())
+    assert [f.torch_path for f in found][:1] == (["layer2.bn2"] if options else [])
+    assert all("BatchNorm eps 0.001" in f.cause for f in found)
+
+
+@pytest.mark.parametrize("options", [{}, {"keep_order": False}], ids=["honest", "order"])
+def test_a_port_of_a_tagger(options: dict[str, Any]):
+    torch.manual_seed(0)
+    model = lstm_tagger.TorchTagger().double()
+    honest, twin = (lstm_tagger.Tagger(nnx.Rngs(0), **o) for o in ({}, options))
+    found = ported(lstm_tagger, model, honest, twin, lstm_tagger.sentences())
+    assert {f.jax_path.split(" ")[0].split(".")[0] for f in found} == ({"backwards"} if options else set())
+    assert all("keep_order = True" in f.cause for f in found)
