@@ -75,6 +75,15 @@ def test_a_process_that_dies_is_told_of(work, argument, message):
     assert told.value.status == 3
 
 
+@pytest.fixture
+def interruptible():
+    """What a shell starts in the background ignores Ctrl-C, and so would the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_the_process_too(tmp_path):
     os.mkfifo(tmp_path / "pipe")
 
