@@ -17,6 +17,7 @@ pytest_plugins = ["pytester"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")  # a test file that makes an array starts the backend for all of them
 
 
 class Pair:

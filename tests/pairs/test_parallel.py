@@ -168,6 +168,7 @@ def test_what_is_wanted_of_a_padded_row_does_not_count():
 
 def test_where_jax_has_too_few_devices_the_next_step_is_told():
     program = (
+        "import os; os.environ.pop('JAX_NUM_CPU_DEVICES', None)\n"
         "import jax.numpy as jnp\n"
         "from jax_impl import parallel\n"
         "params = {'weights': [jnp.ones((1, 1))], 'biases': [jnp.ones(1)]}\n"

@@ -39,7 +39,7 @@ LAYOUTS = {
     "Fortran": lambda a: np.array(a, order="F"),
     "backwards": lambda a: np.flip(np.flip(a).copy()) if a.ndim else a.copy(),
     "every second": lambda a: np.repeat(a, 2, axis=-1)[..., ::2] if a.ndim else a.copy(),
-    "axes turned": lambda a: np.ascontiguousarray(a.T).T,
+    "axes turned": lambda a: np.array(a.T, order="C").T,
     "one row for all": lambda a: np.broadcast_to(a[:1], a.shape) if a.ndim else a.copy(),
     "big endian": lambda a: a.astype(">f8"),
     "little endian": lambda a: a.astype("<f8"),
