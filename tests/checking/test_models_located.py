@@ -75,3 +75,23 @@ def test_a_failure_to_take_them_apart_is_a_remark_and_hides_nothing(monkeypatch)
     # A map that does not say which leaves it takes where tells no layer.
     by_hand = parity.check(model, mlp(eps=1e-3), X, weights=MLP_MAP)
     assert any("is no parity.WeightMap" in remark for remark in by_hand.results[0].remarks)
+
+
+def test_a_configuration_that_stops_the_mapping_is_patched_in_a_copy_and_told_of_the_original():
+    twin = mlp(eps=1e-3)
+    report = parity.check(filled(TorchMLP()), twin, X)
+    assert (report.first.stage, report.first.torch_path, report.first.jax_path) == ("layer", "norm", "ln")
+    assert report.cause.fix == "nnx.LayerNorm(..., epsilon=1e-05)"
+    assert twin.ln.epsilon == 1e-3
+    patched = [remark for remark in report.results[0].remarks if "mapped with torch's configuration" in remark]
+    assert patched[0].endswith("LayerNorm eps 0.001, torch has 1e-05 (1 of jax: ln)")
+
+
+@pytest.mark.parametrize(
+    "faults", [{"tanh": True}, {"tanh": True, "eps": 1e-3}], ids=["no patch", "a patch that fails"]
+)
+def test_where_no_patch_helps_the_mapping_tells_where_it_stopped(faults):
+    report = parity.check(filled(TorchMLP()), mlp(**faults), X)
+    assert report.verdict is Verdict.STRUCTURE
+    assert "the weights could not be mapped" in report.first.message
+    assert report.cause is None
