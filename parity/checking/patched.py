@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from parity.checking.causes.layer_catalogue import configured
 from parity.sides.given import as_jax_side, as_torch_side
 
 INERT = ("use_fast_variance", "momentum")
@@ -91,6 +90,8 @@ def _patches(model: Any, parts: Mapping[str, Any], stop: Any) -> tuple[dict[str,
 
 def _wanted(module: Any, layer: Any) -> dict[str, dict[str, Any]]:
     """Torch's configuration as attributes of the JAX layer, by what is said of the difference."""
+    from parity.checking.causes.layer_catalogue import configured
+
     found = {s.cause: dict(s.attributes) for s in configured(module, layer)}
     return {cause: own for cause, own in found.items() if own and not own.keys() & set(INERT)}
 
