@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.checking.patched import map_patched
 from parity.checking.runs import first_line
 from parity.numerics import Finding, Verdict
 from parity.sides.correspondence import ByMap, ByName, Correspondence
@@ -87,7 +88,7 @@ def match(torch: Any, jax: Any, weights: Any, given: tuple[Any, Any], inputs: tu
 
 def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, ...], told: _Told) -> Any:
     """The WeightMap that lockstep inference proves; names where they are all the same; else None and why."""
-    at = "", ""
+    at, stop = ("", ""), None
     try:
         convert = importlib.import_module("parity.convert")
         return convert.map_weights(*given, *inputs)
@@ -102,6 +103,10 @@ def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, .
     if shapes[0] == shapes[1]:
         everything = {**torch.parameters, **torch.buffers}, {**jax.parameters, **jax.state}
         return ByName(*everything, keeps_values=False)
+    helped = map_patched(given, inputs, stop, convert.map_weights)
+    if helped is not None:
+        told.remarks.append(helped.remark)
+        return helped.weights
     message = f"{why}; give weights=None to compare both as they are, or weights=a parity.WeightMap"
     told.differ(at[0] or "weights", at[1] or "weights", message)
     return None

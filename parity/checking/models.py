@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from parity.checking.located import with_layers
 from parity.checking.matching import Match, match
 from parity.checking.outline import Outline, outlined
 from parity.checking.question import Question
@@ -75,7 +76,8 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
     from parity.sides.jax_model import jax_model
     from parity.sides.torch_model import TorchModel
 
-    torch = TorchModel(as_torch_side(torch_given), train=question.train)
+    torch_side = as_torch_side(torch_given)
+    torch = TorchModel(torch_side, train=question.train)
     given = as_jax_side(jax_given)
     if given.kind == "function" and given.variables is None and hasattr(question.weights, "to_jax"):
         given = replace(given, variables=question.weights.to_jax(torch.weights))
@@ -100,7 +102,9 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
     if result.error is None:
         findings = apply_conventions(findings, question.conventions)
     remarks = (*found.remarks, *outline.remarks, *map(_without_kinds, result.remarks))
-    return replace(result, findings=tuple(findings), remarks=remarks)
+    result = replace(result, findings=tuple(findings), remarks=remarks)
+    drawn = question.randomness is not None or outline.randomness is not None
+    return with_layers(result, torch_side, given, found, inputs, question, mode=mode, drawn=drawn)
 
 
 def _forward(models: Models, question: Question) -> CaseResult:

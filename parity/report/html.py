@@ -29,6 +29,8 @@ from parity.report.phrases import (
     accepted,
     both_values,
     closing,
+    column,
+    columns,
     counts,
     divergences,
     failure,
@@ -122,7 +124,7 @@ class _Writer:
         curves = sorted(((bool(r), c) for r in report.results for c in r.curves), key=lambda item: item[0])
         self.to_draw = {id(curve) for _, curve in curves[:PICTURES]}
         self.printed = any(r.published for r in report.results)
-        self.stages = [s for s in STAGES if s in COLUMNS or s in report.stages]
+        self.stages = columns(s for s in STAGES if s in COLUMNS or s in report.stages)
 
     def body(self, *, tools: bool) -> Markup:
         sections = [self._header(), *self._differences(), *self._failures()]
@@ -218,7 +220,7 @@ class _Writer:
         cells = [tag("th", name, scope="row", data_key=name)]
         cells.append(tag("td", str(len(results)), data_key=len(results), class_="number spare"))
         for stage in self.stages:
-            found = [f for r in results for f in r.findings if f.stage == stage]
+            found = [f for r in results for f in r.findings if column(f.stage) == stage]
             key = worst(found).severity * 1_000_000 + len(found) if found else ""
             cells.append(tag("td", stage_mark(found), data_key=key, class_="spare"))
         if self.printed:

@@ -11,8 +11,26 @@ from parity.report.sources import concepts
 COLUMNS = ("forward", "gradient", "update", "curve")
 """Stages that a table always has a column for; the others come where something was compared."""
 
+LAYERS = "layers"
+"""The column that a layer's values and its gradients share."""
+
 NOT_RUN, MISSING = "NOT RUN", "MISSING"
 NOTHING = "nothing was compared"
+
+
+def columns(stages: Iterable[str]) -> list[str]:
+    """The columns of a table over these stages, in their order.
+
+    Examples:
+        >>> columns(("forward", "gradient", "layer", "layer gradient", "update"))
+        ['forward', 'gradient', 'layers', 'update']
+    """
+    return list(dict.fromkeys(map(column, stages)))
+
+
+def column(stage: str) -> str:
+    """The column of one stage."""
+    return LAYERS if stage in ("layer", "layer gradient") else stage
 
 
 def divergences(report: Report) -> Iterator[tuple[CaseResult, Finding | PublishedNumber]]:

@@ -18,6 +18,8 @@ from parity.report.phrases import (
     beside,
     both_values,
     closing,
+    column,
+    columns,
     curve_notes,
     divergences,
     failure,
@@ -160,14 +162,14 @@ class _Printer:
 
     def _table(self, title: str, groups: Sequence[tuple[str, Sequence[CaseResult]]]) -> None:
         findings = [f for _, results in groups for r in results for f in r.findings]
-        stages = [s for s in STAGES if s in COLUMNS or any(f.stage == s for f in findings)]
+        stages = columns(s for s in STAGES if s in COLUMNS or any(f.stage == s for f in findings))
         rows = [self._row(name, results, stages) for name, results in groups]
         numbers = [p for _, results in groups for r in results for p in r.published]
         shown = {"cases": title == "pair", "printed": bool(numbers)}
         header = [name for name in rows[0] if shown.get(name, True)]
         settled = ["structure"] if all(f for f in findings if f.stage == "structure") else []
         settled += ["printed"] if all(numbers) else []
-        unused = [s for s in stages if not any(f.stage == s for f in findings)]
+        unused = [s for s in stages if not any(column(f.stage) == s for f in findings)]
         # What the divergences below say again is given up, in this order, where the table is too wide.
         for name in ("time", *settled, "cases", *unused, "x bound", "printed", *stages):
             if name in header and _width(header, rows) > self.console.width:
@@ -176,7 +178,7 @@ class _Printer:
         self.console.print(self._built(titles, [[row[name] for name in header] for row in rows]), highlight=False)
 
     def _row(self, name: str, results: Sequence[CaseResult], stages: Sequence[str]) -> dict[str, str]:
-        by_stage = {s: self._stage([f for r in results for f in r.findings if f.stage == s]) for s in stages}
+        by_stage = {s: self._stage([f for r in results for f in r.findings if column(f.stage) == s]) for s in stages}
         ends = {"printed": self._met([p for r in results for p in r.published])}
         ends |= {"x bound": figure(share(results)), "verdict": outcome(results)}
         return {

@@ -12,6 +12,20 @@ from parity.sides.inputs import leaves
 NORMS = ("LayerNorm", "RMSNorm", "GroupNorm", "BatchNorm", "InstanceNorm")
 
 
+def configured(module: Any, layer: Any) -> Iterator[Suspect]:
+    """The entries that two modules' configuration alone shows, without a run of either.
+
+    Args:
+        module: Torch's module.
+        layer: The JaxLayer.
+
+    Yields:
+        Suspects; those without `attributes` cannot be patched on the JAX side.
+    """
+    for entry in CONFIGURATION:
+        yield from entry(None, None, module, layer)
+
+
 def suspects(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator[Suspect]:
     """Every entry of the catalogue whose trace is here.
 
@@ -304,13 +318,23 @@ CATALOGUE = (
     low_dtype,
 )
 
+CONFIGURATION: tuple[Callable[..., Iterator[Suspect]], ...] = (
+    epsilon,
+    group_count,
+    geometry,
+    transposed_geometry,
+    kept_order,
+    low_dtype,
+)
+"""Entries that look at neither the models' runs nor the call."""
+
 
 def _overridden(lesson: Lesson, step: Step, **attributes: Any) -> Callable[[Any], Any]:
     """Torch's layer with attributes of its module changed while it runs."""
-    module = lesson.torch.module(step.part.torch[0])
 
     def wrap(own: Callable[..., Any]) -> Callable[..., Any]:
         def run(inputs: Any, parameters: Any, buffers: Any) -> Any:
+            module = lesson.torch.module(step.part.torch[0])
             before = {name: getattr(module, name) for name in attributes}
             try:
                 for name, value in attributes.items():

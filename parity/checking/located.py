@@ -1,0 +1,125 @@
+"""Where two whole models that differ part: the layers, with their causes, before what they led to."""
+
+from dataclasses import replace
+from typing import Any
+
+from parity.checking.question import Question
+from parity.checking.runs import first_line
+from parity.numerics import Finding, Verdict
+from parity.report import CaseResult
+from parity.sides.given import JaxSide, TorchSide
+
+STAGES = ("forward", "loss", "state", "gradient")
+"""Of a whole check: a difference in one of them lies in some layer, or between two."""
+
+DIFFERENT = (Verdict.SEMANTIC, Verdict.PRECISION, Verdict.UNSTABLE)
+"""Verdicts of numbers that differ; a name or a shape that does tells its place itself."""
+
+GRADIENT = "layer gradient"
+
+
+def with_layers(
+    result: CaseResult,
+    torch: TorchSide,
+    jax: JaxSide,
+    found: Any,
+    inputs: tuple[Any, ...],
+    question: Question,
+    *,
+    mode: bool | None,
+    drawn: bool,
+) -> CaseResult:
+    """The result of a whole check, the layers that differ before everything else.
+
+    Args:
+        result: Of the whole check.
+        torch, jax: As their users gave them.
+        found: The Match of their weights.
+        inputs: NumPy pytrees.
+        question: What is asked.
+        mode: Whether both run in train mode; None where torch's modules are in different ones.
+        drawn: Whether they draw random numbers.
+
+    Returns:
+        The same where nothing differs by its numbers, or where each side kept its own weights; else with the findings
+        of `parity.checking.divergence.locate` that differ, and a remark on those that agree, or on why there are none.
+    """
+    if question.weights is None or not any(_calls(f) for f in result.findings):
+        return result
+    why = _unfit(torch, jax, found, drawn=drawn)
+    if why:
+        return _remarked(result, f"layers: not told apart, since {why}")
+    try:
+        layers = _located(torch, jax, found.weights, inputs, question, mode)
+    except Exception as error:
+        return _remarked(result, f"layers: not told apart: {first_line(error)}")
+    if not question.gradient:
+        layers = tuple(f for f in layers if f.stage != GRADIENT)
+    wrong = tuple(f for f in layers if not f)
+    agreeing = sum(f.compared for f in layers if f)
+    if not wrong:
+        text = f"layers: each alone, fed torch's input, agrees ({agreeing} comparisons); the difference grows over them"
+        return _remarked(result, text)
+    result = replace(result, findings=(*wrong, *result.findings))
+    return _remarked(result, f"layers: each alone was fed torch's input; {agreeing} comparisons agree")
+
+
+def _calls(finding: Finding) -> bool:
+    return not finding and finding.stage in STAGES and finding.verdict in DIFFERENT
+
+
+def _unfit(torch: TorchSide, jax: JaxSide, found: Any, *, drawn: bool) -> str:
+    """Why two models cannot be taken apart; nothing where they can."""
+    if torch.kind == "function" or jax.kind == "function":
+        return "a function has no layers"
+    if jax.kind not in ("nnx", "linen"):
+        return "an Equinox module's layers cannot be run apart; Flax's can"
+    if found.weights is None:
+        return "the weights went by name; weights=parity.map_weights(...) tells which layer is which"
+    if not hasattr(found.weights, "torch_shapes"):
+        return "weights= is no parity.WeightMap, which tells which layer is which"
+    return "both sides draw random numbers; train=False compares the layers without" if drawn else ""
+
+
+def _located(
+    torch: TorchSide, jax: JaxSide, weights: Any, inputs: tuple[Any, ...], question: Question, mode: bool | None
+) -> tuple[Finding, ...]:
+    from parity.checking.divergence import locate
+
+    dtype = next((d for d in question.dtypes if d != "float64"), "float32")
+    module, call = _as_run(jax, mode, forced=question.train is not None)
+    return locate(
+        _torch_in_mode(torch.model, question.train),
+        module,
+        weights,
+        inputs,
+        variables=jax.variables,
+        torch_call=torch.call,
+        jax_call=call,
+        dtype=dtype,
+    )
+
+
+def _torch_in_mode(model: Any, train: bool | None) -> Any:
+    if train is None:
+        return model
+    import copy
+
+    return copy.deepcopy(model).train(train)
+
+
+def _as_run(jax: JaxSide, mode: bool | None, *, forced: bool) -> tuple[Any, Any]:
+    """The JAX module and its call as the whole check ran them."""
+    from parity.sides.jax_model import mode_argument
+
+    options = mode_argument(type(jax.module).__call__, mode) if jax.call is None else {}
+    call = (lambda run, *inputs: run(*inputs, **options)) if options else jax.call
+    if jax.kind != "nnx" or not forced or mode is None:
+        return jax.module, call
+    from parity.sides.nnx_copies import in_mode
+
+    return in_mode(jax.module, mode), call
+
+
+def _remarked(result: CaseResult, remark: str) -> CaseResult:
+    return replace(result, remarks=(*result.remarks, remark))

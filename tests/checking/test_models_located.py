@@ -1,0 +1,97 @@
+"""A check of two models that differ tells the layer, its cause and the fix before everything that follows from it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from twins import MLP_MAP, TorchMLP, filled, mlp
+from twins.perceptron import IN
+
+import parity
+from parity import Verdict
+from parity.checking import divergence
+from parity.report import CaseResult, Report
+
+X = np.random.default_rng(0).normal(size=(4, IN))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def unexpected(*_: Any, **__: Any) -> Any:
+    raise AssertionError("locate was called")
+
+
+def test_models_that_agree_are_not_taken_apart(monkeypatch):
+    monkeypatch.setattr(divergence, "locate", unexpected)
+    report = parity.check(filled(TorchMLP()), mlp(), X)
+    assert report, str(report)
+    assert not any("layers" in remark for remark in report.results[0].remarks)
+
+
+def test_a_planted_fault_stands_first_with_its_layer_its_cause_and_the_fix():
+    model = filled(TorchMLP())
+    report = parity.check(model, mlp(eps=1e-3), X, weights=parity.map_weights(model, mlp(), X))
+    assert (report.first.stage, report.first.torch_path, report.first.jax_path) == (
+        "layer",
+        "norm",
+        "ln",
+    )
+    assert report.first.verdict is Verdict.SEMANTIC
+    assert report.first.note.startswith("1 layer before it agree")
+    assert report.cause.text.startswith("LayerNorm eps 0.001, torch has 1e-05.")
+    assert report.cause.fix == "nnx.LayerNorm(..., epsilon=1e-05)"
+    assert {"layer", "layer gradient", "forward", "gradient"} <= set(report.stages)
+    text = str(report)
+    assert "SEMANTIC  check  layer of norm  (torch)  /  ln  (jax)" in text
+    assert "fix: nnx.LayerNorm(..., epsilon=1e-05)" in text
+    assert ">layers<" in report._repr_html_()
+
+
+def test_the_columns_of_layers_and_their_gradients_are_one_and_fit_eighty(monkeypatch):
+    from parity.numerics import Finding
+    from parity.report import STAGES
+    from parity.report.text import render
+
+    findings = tuple(Finding(stage, "a", "b", Verdict.SEMANTIC, "differ") for stage in STAGES)
+    lines = render(Report((CaseResult("check", findings),)), width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "layer gradient" not in lines[0]
+
+
+def test_a_failure_to_take_them_apart_is_a_remark_and_hides_nothing(monkeypatch):
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no such layer")
+
+    monkeypatch.setattr(divergence, "locate", broken)
+    model = filled(TorchMLP())
+    found = parity.map_weights(model, mlp(), X)
+    report = parity.check(model, mlp(eps=1e-3), X, weights=found)
+    assert report.first.stage == "forward"
+    assert "layers: not told apart: RuntimeError: no such layer" in report.results[0].remarks
+    # A map that does not say which leaves it takes where tells no layer.
+    by_hand = parity.check(model, mlp(eps=1e-3), X, weights=MLP_MAP)
+    assert any("is no parity.WeightMap" in remark for remark in by_hand.results[0].remarks)
+
+
+def test_a_configuration_that_stops_the_mapping_is_patched_in_a_copy_and_told_of_the_original():
+    twin = mlp(eps=1e-3)
+    report = parity.check(filled(TorchMLP()), twin, X)
+    assert (report.first.stage, report.first.torch_path, report.first.jax_path) == ("layer", "norm", "ln")
+    assert report.cause.fix == "nnx.LayerNorm(..., epsilon=1e-05)"
+    assert twin.ln.epsilon == 1e-3
+    patched = [remark for remark in report.results[0].remarks if "mapped with torch's configuration" in remark]
+    assert patched[0].endswith("LayerNorm eps 0.001, torch has 1e-05 (1 of jax: ln)")
+
+
+@pytest.mark.parametrize(
+    "faults", [{"tanh": True}, {"tanh": True, "eps": 1e-3}], ids=["no patch", "a patch that fails"]
+)
+def test_where_no_patch_helps_the_mapping_tells_where_it_stopped(faults):
+    report = parity.check(filled(TorchMLP()), mlp(**faults), X)
+    assert report.verdict is Verdict.STRUCTURE
+    assert "the weights could not be mapped" in report.first.message
+    assert report.cause is None
