@@ -189,7 +189,7 @@ def _told(judged: list[Judged]) -> list[Finding]:
             continue
         alone = "this layer alone differs" if item.layer else "what lies between them alone differs"
         more = alone if len(wrong) == 1 else f"this is one of {len(wrong)} places that differ"
-        note = f"{_counted(agreeing)} before it agree; fed the same input, {more}"
+        note = f"{_counted(agreeing)}; fed the same input, {more}"
         for finding in item.findings:
             if not finding:
                 found.append(replace(finding, note="; ".join(filter(None, (note, finding.note)))))
@@ -210,4 +210,4 @@ def _folded(item: Judged) -> list[Finding]:
 
 
 def _counted(layers: int) -> str:
-    return "1 layer" if layers == 1 else f"{layers} layers"
+    return "1 layer before it agrees" if layers == 1 else f"{layers} layers before it agree"

@@ -41,7 +41,7 @@ def test_a_planted_fault_stands_first_with_its_layer_its_cause_and_the_fix():
         "ln",
     )
     assert report.first.verdict is Verdict.SEMANTIC
-    assert report.first.note.startswith("1 layer before it agree")
+    assert report.first.note.startswith("1 layer before it agrees")
     assert report.cause.text.startswith("LayerNorm eps 0.001, torch has 1e-05.")
     assert report.cause.fix == "nnx.LayerNorm(..., epsilon=1e-05)"
     assert {"layer", "layer gradient", "forward", "gradient"} <= set(report.stages)
