@@ -41,6 +41,8 @@ SHIFTED = frozenset("hardswish hardswish_backward hardsigmoid hardsigmoid_backwa
 LANCZOS = 6.5
 # Backward stable in norm: the result is right for a matrix that errs in every element by the size of the largest ones.
 NORMWISE = ("linalg_", "_linalg_", "cholesky", "triangular_solve", "ormqr", "geqrf", "lu_solve")
+# They reduce from both sides, n reflections each, and then rotate from both sides until they have converged.
+SPECTRAL = ("svd", "eig")
 MEAN_SIZE = math.sqrt(13.0 / 12.0)  # root mean square of a number between 0.5 and 1.5
 LARGEST = 0.25  # A relative error beyond it is no rounding any more: long sums at bfloat16 would change sign.
 ADDING = frozenset("sum mean nansum var".split())
@@ -94,7 +96,8 @@ class RoundingNoise(TorchDispatchMode):
         mutable = func._schema.is_mutable  # a copy of an argument that is written would lose what is written
         terms, given = _terms(stem, args), args
         if not mutable and terms == 0 and stem.startswith(NORMWISE):
-            args = tree_map(self._disturbed_in_norm, args)
+            passes = 4.0 if any(word in stem for word in SPECTRAL) else 1.0
+            args = tree_map(self._disturbed_in_norm(passes), args)
         elif not mutable and stem in SHIFTED:
             args = tree_map(self._disturbed(2.0), args)
         elif not mutable and (terms > 1 or (terms == 0 and torch.Tag.pointwise not in func.tags)):
@@ -148,12 +151,34 @@ class RoundingNoise(TorchDispatchMode):
     def _disturbed(self, scale: float) -> Callable[[Any], Any]:
         return lambda leaf: leaf * self._factor(leaf, scale) if _is_inexact(leaf) else leaf
 
-    def _disturbed_in_norm(self, leaf: Any) -> Any:
-        if not _is_inexact(leaf) or leaf.ndim < 2:
-            return self._disturbed(1.0)(leaf)
-        size = leaf.abs().square().mean(dim=(-2, -1), keepdim=True).sqrt()
-        # LAPACK states n u |A| for the matrix's norm, which for n x n of one size is n u of that size an element.
-        return leaf + self._draws(leaf) * size * (self.size * max(leaf.shape[-2:]))
+    def _disturbed_in_norm(self, passes: float) -> Callable[[Any], Any]:
+        """Disturbs a matrix in every direction as that many passes of n steps may, each erring by h |A|.
+
+        A step, a reflection or an elimination, errs along few directions; n of them add up to LAPACK's n u |A|. They are
+        independent, so one direction receives the square root of their number; and near singular values turn into one
+        another along a single direction.
+        """
+
+        def disturbed(leaf: Any) -> Any:
+            if not _is_inexact(leaf) or leaf.ndim < 2:
+                return self._disturbed(1.0)(leaf)
+            steps = math.sqrt(passes * max(leaf.shape[-2:]))
+            return leaf + self._draws(leaf) * _stretch(leaf) * (self.size * steps)
+
+        return disturbed
+
+
+def _stretch(matrix: torch.Tensor) -> torch.Tensor:
+    """|A|, the largest singular value, from above: (sum of sigma^16)^(1/16), at most n^(1/16) times as large.
+
+    Computed from products alone, which bear infinities and NaN; of shape (..., 1, 1).
+    """
+    size = matrix.abs().amax((-2, -1), keepdim=True).clamp_min(torch.finfo(matrix.dtype).tiny)
+    scaled = matrix / size
+    power = scaled.mH @ scaled if matrix.shape[-2] >= matrix.shape[-1] else scaled @ scaled.mH
+    for _ in range(2):
+        power = power @ power
+    return size * power.abs().square().sum((-2, -1), keepdim=True).pow(1.0 / 16.0)
 
 
 @functools.cache

@@ -3,13 +3,16 @@
 import math
 import zlib
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
+from parity.checking import Task, examine
 from parity.numerics import confidence_factor, round_to
-from parity.sides.torch_noise import RoundingNoise
+from parity.sides import side
+from parity.sides.torch_noise import RoundingNoise, _stretch
 
 H = 2.0**-24
 X = torch.from_numpy(np.random.default_rng(0).normal(size=(6, 6)))
@@ -110,6 +113,46 @@ def test_the_norm_of_a_vector_is_a_sum_and_no_matrix():
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 10_000)))
     moved = changes(lambda x: torch.linalg.vector_norm(x, dim=1) / 100, x)
     assert 20 < rms(moved) < 300, "sqrt(n) = 100 roundings; n = 10,000 of each element would swamp it"
+
+
+def spread(*singular_values):
+    """Root mean square disturbance of a matrix with these singular values, by pairs of its singular vectors."""
+    n = len(singular_values)
+    left, _, right = np.linalg.svd(np.random.default_rng(n).normal(size=(n, n)))
+    matrix = torch.from_numpy(left @ np.diag(singular_values) @ right)
+    noises = [RoundingNoise(H, member)._disturbed_in_norm(4.0)(matrix) - matrix for member in range(64)]
+    moved = torch.from_numpy(left.T) @ torch.stack(noises) @ torch.from_numpy(right.T) / H
+    return moved.square().mean(0).sqrt()
+
+
+@pytest.mark.parametrize("singular_values", [(1.0,) * 20, (1.0, *(1e-3,) * 19)])
+def test_each_direction_of_a_matrix_errs_by_the_steps_that_lapack_takes(singular_values):
+    # With sqrt(mean square) of the elements for |A| / sqrt(n) the second matrix would err by a fifth of that.
+    directions = spread(*singular_values)
+    assert 0.6 * math.sqrt(4 * 20) < float(directions.min()) <= float(directions.max()) < 1.6 * math.sqrt(4 * 20)
+
+
+def test_near_singular_values_turn_into_one_another_by_more_than_the_mean_error_of_a_direction():
+    # 5 x 5, the rarest of 150: with n of the elements' size for every step, torch and JAX were 1.24 bounds apart.
+    n, rng = 5, np.random.default_rng(7)
+    a = [2 * np.eye(n) + rng.normal(size=(1, n, n)) / n**0.5 / 2 for _ in range(70)][-1]
+    sides = (
+        side("torch", lambda a: torch.linalg.svdvals(a)),
+        side("jax", lambda a: jnp.linalg.svd(a, compute_uv=False)),
+    )
+    assert all(examine(*sides, Task("singular values", {"a": a}), dtypes=("float32",)).findings)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (40, 5), (2, 6, 6)])
+def test_the_stretch_of_a_matrix_is_its_largest_singular_value_from_above(shape):
+    matrix = torch.from_numpy(np.random.default_rng(0).normal(size=shape)) * 1e200
+    ratio = _stretch(matrix).squeeze((-2, -1)) / torch.linalg.matrix_norm(matrix, 2)
+    assert bool(((ratio > 1 - 1e-12) & (ratio <= min(shape[-2:]) ** (1 / 16) + 1e-12)).all())
+
+
+def test_the_stretch_of_what_no_factorisation_bears_is_a_number_or_none():
+    assert float(_stretch(torch.zeros(2, 2, dtype=torch.float64))) < 1e-300
+    assert bool(_stretch(torch.tensor([[math.inf, 1.0]], dtype=torch.float64)).isnan().all())
 
 
 def test_two_equal_errors_never_cancel_in_every_member():
