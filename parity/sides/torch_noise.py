@@ -154,9 +154,8 @@ class RoundingNoise(TorchDispatchMode):
     def _disturbed_in_norm(self, passes: float) -> Callable[[Any], Any]:
         """Disturbs a matrix in every direction as that many passes of n steps may, each erring by h |A|.
 
-        A step, a reflection or an elimination, errs along few directions; n of them add up to LAPACK's n u |A|. They are
-        independent, so one direction receives the square root of their number; and near singular values turn into one
-        another along a single direction.
+        Steps, reflections or eliminations, err along few directions each; n of them add up to LAPACK's n u |A|. As they
+        are independent, one direction, as that which turns near singular vectors, receives sqrt(n) of them.
         """
 
         def disturbed(leaf: Any) -> Any:
