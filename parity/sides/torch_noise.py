@@ -43,6 +43,7 @@ LANCZOS = 6.5
 NORMWISE = ("linalg_", "_linalg_", "cholesky", "triangular_solve", "ormqr", "geqrf", "lu_solve")
 # They reduce from both sides, n reflections each, and then rotate from both sides until they have converged.
 SPECTRAL = ("svd", "eig")
+BUTTERFLY = 1.0 + 4.0 * math.sqrt(2.0)  # roundings that a level of a Fourier transform may err by: Higham, theorem 24.2
 MEAN_SIZE = math.sqrt(13.0 / 12.0)  # root mean square of a number between 0.5 and 1.5
 LARGEST = 0.25  # A relative error beyond it is no rounding any more: long sums at bfloat16 would change sign.
 ADDING = frozenset("sum mean nansum var".split())
@@ -161,8 +162,7 @@ class RoundingNoise(TorchDispatchMode):
         def disturbed(leaf: Any) -> Any:
             if not _is_inexact(leaf) or leaf.ndim < 2:
                 return self._disturbed(1.0)(leaf)
-            steps = math.sqrt(passes * max(leaf.shape[-2:]))
-            return leaf + self._draws(leaf) * _stretch(leaf) * (self.size * steps)
+            return leaf + self._draws(leaf) * _stretch(leaf) * (self.size * math.sqrt(passes * max(leaf.shape[-2:])))
 
         return disturbed
 
@@ -212,10 +212,10 @@ def _walk(stem: str, args: tuple[Any, ...], seed: int) -> torch.Tensor:
 
 
 def _size_along(leaf: torch.Tensor, axes: Any) -> torch.Tensor:
-    """What a fast Fourier transform's result errs by in roundings: log n of them, of the size of all that it adds."""
+    """What a fast Fourier transform's result errs by: log n levels of `BUTTERFLY`, of the size of all that it adds."""
     along = [axis for axis in axes if leaf.shape[axis] > 1] or [0]
-    length = math.prod(leaf.shape[axis] for axis in along)
-    return leaf.abs().square().mean(dim=along, keepdim=True).sqrt().mul_(math.sqrt(math.log2(max(length, 2))))
+    levels = math.log2(max(math.prod(leaf.shape[axis] for axis in along), 2))
+    return leaf.abs().square().mean(dim=along, keepdim=True).sqrt().mul_(BUTTERFLY * math.sqrt(levels))
 
 
 def _stem(name: str) -> str:
