@@ -1,4 +1,4 @@
-"""What the terminal says after the proof: how much of the grid ran, and how much of the bound honest pairs used."""
+"""What the terminal says after the tests: counts, how much of the proof's grid ran, how much of the bound it used."""
 
 import json
 from collections.abc import Iterable
@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 PROPERTY = "honest checks"
+COUNTED = "counted"
+"""Property of a test that counted something which a reader wants to see: the line to print."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,6 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [r for key in ("passed", "failed") for r in terminalreporter.stats.get(key, []) if r.when == "call"]
+    for line in sorted(value for r in reports for name, value in r.user_properties if name == COUNTED):
+        terminalreporter.write_line(line)
     told = [json.loads(value) for r in reports for name, value in r.user_properties if name == PROPERTY]
     if not told:
         return
