@@ -1,5 +1,8 @@
 """What of a torch optimizer JAX cannot do bit for bit or formula for formula, in words and numbers."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from parity.convert.optim.record import OptimizerRecord
 
 
@@ -7,11 +10,12 @@ class InexactWarning(UserWarning):
     """A translated optimizer does not do exactly what torch's does; the message says what, and by how much."""
 
 
-def notes_of(record: OptimizerRecord) -> tuple[str, ...]:
+def notes_of(record: OptimizerRecord, *, sums: bool = False) -> tuple[str, ...]:
     """What is not exact about a translation, a sentence each.
 
     Args:
         record: The torch optimizer.
+        sums: Whether a leaf of the flax tree is the sum of two of its parameters.
 
     Returns:
         The sentences; none where JAX's step is torch's up to the rounding of its operations.
@@ -44,4 +48,16 @@ def notes_of(record: OptimizerRecord) -> tuple[str, ...]:
             "Muon: torch's Newton-Schulz iteration runs in bfloat16, and sums its products in an order of its own; "
             "JAX's differs by 1e-5 to 6e-3 of an update"
         )
+    if sums and any(_looks_at_size(record.kind, group) for group in record.groups):
+        notes.append(
+            f"{record.kind} of a leaf that is the sum of two torch parameters: their values cannot be told apart in "
+            "it, so what depends on them (weight decay inside the gradient, Adafactor's step) takes the first for the "
+            "sum and the second for zero; the difference is of the size of that part of the step"
+        )
     return tuple(notes)
+
+
+def _looks_at_size(kind: str, group: Mapping[str, Any]) -> bool:
+    """Whether the step is not linear in the parameter's own value."""
+    linear = kind in ("SGD", "AdamW", "Muon") or bool(group.get("decoupled_weight_decay"))
+    return kind == "Adafactor" or (bool(group.get("weight_decay")) and not linear)

@@ -85,7 +85,8 @@ class Translated(optax.GradientTransformationExtraArgs):
             return self._update(gradients, state, params, **extra)
 
         self: Translated = super().__new__(cls, init, update)
-        self.record, self.schedule, self.places, self.notes = record, schedule, places, notes_of(record)
+        self.record, self.schedule, self.places = record, schedule, places
+        self.notes = notes_of(record, sums=places is not None and bool(places.added))
         self.whole = whole or Whole(dict(zip(record.names, record.shapes, strict=True)))
         self._rules, self._mover = rules, mover
         self._members = [tuple(record.names[number] for number in group["params"]) for group in record.groups]

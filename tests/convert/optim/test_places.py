@@ -86,6 +86,7 @@ def test_a_leaf_that_is_missing_is_named(places):
         places.to_torch(tree, "params")
 
 
+@pytest.mark.filterwarnings("ignore:Adafactor of a leaf that is the sum")  # said by right, and left out below
 @pytest.mark.parametrize(("kind", "options"), [("Adafactor", {"lr": 0.01}), ("AdamW", {"lr": 0.01, "amsgrad": True})])
 def test_an_optimizer_of_whole_blocks_is_exact_in_another_layout(wide, kind, options):
     arrays = start(SHAPES) | {"bias_b": np.zeros(5)}
@@ -122,3 +123,22 @@ def test_what_the_map_does_not_cover_and_nameless_parameters_are_refused():
         Places.learn(Map(), [*SHAPES, "head"], SHAPES | {"head": (2,)})
     with pytest.raises(ValueError, match="this optimizer's parameters have none"):
         parity.optim.from_torch(torch.optim.SGD([torch.nn.Parameter(torch.ones(2))]), Map())
+
+
+@pytest.mark.filterwarnings("ignore::parity.convert.optim.exactness.InexactWarning")
+@pytest.mark.parametrize(
+    ("kind", "options", "told"),
+    [
+        ("Adam", {"weight_decay": 0.1}, True),
+        ("Adafactor", {}, True),
+        ("Adam", {}, False),
+        ("AdamW", {"weight_decay": 0.1}, False),
+        ("SGD", {"weight_decay": 0.1}, False),
+    ],
+)
+def test_a_sum_whose_parts_the_step_would_have_to_know_is_told(kind, options, told):
+    named = [(name, torch.nn.Parameter(torch.ones(shape))) for name, shape in SHAPES.items()]
+    translated = parity.optim.from_torch(getattr(torch.optim, kind)(named, **options), Map())
+    assert any("sum of two torch parameters" in note for note in translated.notes) == told
+    alone = parity.optim.from_torch(getattr(torch.optim, kind)(named, **options))
+    assert not any("sum of two" in note for note in alone.notes)
