@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from parity.checking.patched import map_patched
-from parity.checking.runs import first_line
+from parity.checking.runs import SideError, first_line
 from parity.numerics import Finding, Verdict
 from parity.sides.correspondence import ByMap, ByName, Correspondence
 
@@ -95,6 +95,8 @@ def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, .
     except ModuleNotFoundError as error:
         why = f"weights='auto' needs parity.map_weights, which is not there ({error})"
     except Exception as error:
+        if type(error).__name__ == "ModelRaised":
+            raise SideError(str(error)) from error
         if type(error).__name__ != "MappingError":
             raise
         stop = getattr(error, "stop", None)

@@ -84,7 +84,10 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
     mode = torch.training if question.train is None else question.train
     jax = jax_model(given, mode=mode, forced=question.train is not None)
     modes = _modes(torch, jax) if question.train is None else ()
-    found = match(torch, jax, question.weights, (torch_given, jax_given), inputs)
+    try:
+        found = match(torch, jax, question.weights, (torch_given, jax_given), inputs)
+    except SideError as error:
+        return CaseResult(question.name, modes, error=str(error), device=question.device)
     first = (*modes, *found.findings)
     if found.correspondence is None:
         return CaseResult(question.name, first, device=question.device, remarks=found.remarks)

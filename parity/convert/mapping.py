@@ -11,7 +11,7 @@ import numpy as np
 from parity.convert import fit
 from parity.convert.completion import completed
 from parity.convert.layouts import Layout
-from parity.convert.mapping_error import MappingError, left_over
+from parity.convert.mapping_error import MappingError, ModelRaised, left_over
 from parity.convert.numbering import Numbering
 from parity.convert.weight_map import Rule, WeightMap
 from parity.sides import require
@@ -48,6 +48,7 @@ def map_weights(torch_model: Any, jax_model: Any, *inputs: Any, weights: WeightM
     Raises:
         MappingError: If none can be proven: it says how far it came, which layers stopped it, by how much they differ
             and what is left on either side.
+        ModelRaised: If a model cannot be run on these inputs; the message names each side that raised.
         MissingFramework: If one is not installed.
 
     Examples:
@@ -126,6 +127,25 @@ def _attempt_alive(pair: _Pair, merged: bool) -> tuple[WeightMap | None, "Furthe
     return _attempt(pair, merged, SEEDS[-1])
 
 
+def _both_run(pair: _Pair, ids: dict[str, Any]) -> tuple[Any, Any]:
+    """The record of torch's run and the steps of JAX's; both are tried, to tell whether one raises or both."""
+    runs = {"torch": lambda: pair.torch.record(ids, pair.inputs), "jax": lambda: pair.jax.steps(pair.inputs)}
+    done, raised = [], {}
+    for framework, run in runs.items():
+        try:
+            done.append(run())
+        except MappingError:
+            raise
+        except Exception as error:
+            first = (str(error).strip().splitlines() or [""])[0]
+            raised[framework] = f"the {framework} side raised: {type(error).__name__}: {first}", error
+    if raised:
+        alone = "" if len(raised) == 2 else f" (the {'jax' if 'torch' in raised else 'torch'} side runs)"
+        texts, errors = zip(*raised.values(), strict=True)
+        raise ModelRaised("; ".join(texts) + alone) from errors[0]
+    return done[0], done[1]
+
+
 def _attempt(pair: _Pair, merged: bool, seed: int) -> tuple[WeightMap | None, "Furthest"]:
     from parity.convert.candidates import Candidates
     from parity.convert.lockstep import Lockstep
@@ -137,9 +157,8 @@ def _attempt(pair: _Pair, merged: bool, seed: int) -> tuple[WeightMap | None, "F
         arrays[merge.plus][: merge.count] = 0.0
         ids[merge.plus][: merge.count] = 0
     pair.torch.load(arrays)
-    record = pair.torch.record(ids, pair.inputs)
+    record, steps = _both_run(pair, ids)
     theta = pair.torch_numbers.values(arrays)
-    steps = pair.jax.steps(pair.inputs)
     outputs = list(record.outputs.values())
     if len(outputs) != len(steps.outputs):
         raise MappingError(

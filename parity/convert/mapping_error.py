@@ -48,6 +48,10 @@ class MappingError(ValueError):
         super().__init__(_text(message, stop, mapped, torch_left, jax_left))
 
 
+class ModelRaised(RuntimeError):
+    """A model cannot be run on the inputs, so its weights cannot be mapped; the message names each side that raised."""
+
+
 def left_over(message: str, side: str, names: tuple[str, ...]) -> MappingError:
     """A MappingError about leaves of one side, "torch" or "jax"."""
     torch, jax = (names if side == own else () for own in ("torch", "jax"))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from flax import nnx
 from twins import MLP_MAP, TorchMLP, filled, mlp
 from twins.perceptron import IN
 
@@ -95,3 +96,13 @@ def test_where_no_patch_helps_the_mapping_tells_where_it_stopped(faults):
     assert report.verdict is Verdict.STRUCTURE
     assert "the weights could not be mapped" in report.first.message
     assert report.cause is None
+
+
+def test_inputs_that_no_model_takes_are_told_of_both_before_any_mapping():
+    port = nnx.Linear(4, 3, rngs=nnx.Rngs(0))
+    report = parity.check(torch.nn.Linear(4, 3), port, np.ones((2, 5)))
+    assert report.exit_status == 3
+    assert report.results[0].error.startswith("the torch side raised: RuntimeError: mat1 and mat2 shapes")
+    assert "; the jax side raised: TypeError: dot_general requires" in report.results[0].error
+    one = parity.check(torch.nn.Linear(4, 3), nnx.Linear(5, 3, rngs=nnx.Rngs(0)), np.ones((2, 4)))
+    assert one.results[0].error.endswith("(the torch side runs)")
