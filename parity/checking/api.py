@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.checking.consequences import with_consequences
 from parity.checking.models import check_models, require_both
 from parity.checking.question import Question
 from parity.checking.work import Task, examine
@@ -104,6 +105,7 @@ def check(
     else:
         _only_of_models(asked | {"train": train})
         result = _check_functions({"torch": torch_side, "jax": jax_side}, values, **common)
+    result = replace(result, findings=with_consequences(result.findings))
     return Report((result,), environment() | fingerprints(device), tuple(dtypes))
 
 

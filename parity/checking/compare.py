@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from parity.checking.consequences import with_consequences
 from parity.checking.power import without_power
 from parity.checking.record import difference
 from parity.checking.recorded import RecordedSide
@@ -84,7 +85,7 @@ def compare(
     task = Task(name or torch.name, {}, conventions=conventions or {})
     result = CaseResult(
         task.name,
-        tuple(apply_conventions(findings, task.conventions)),
+        with_consequences(apply_conventions(findings, task.conventions)),
         seconds=time.perf_counter() - began,
         device=torch.device if torch.device == jax.device else f"{torch.device} and {jax.device}",
         remarks=tuple(remarks),

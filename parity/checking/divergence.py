@@ -190,9 +190,9 @@ def _told(judged: list[Judged]) -> list[Finding]:
         alone = "this layer alone differs" if item.layer else "what lies between them alone differs"
         more = alone if len(wrong) == 1 else f"this is one of {len(wrong)} places that differ"
         note = f"{_counted(agreeing)}; fed the same input, {more}"
-        for finding in item.findings:
-            if not finding:
-                found.append(replace(finding, note="; ".join(filter(None, (note, finding.note)))))
+        differing = [replace(f, note="; ".join(filter(None, (note, f.note)))) for f in item.findings if not f]
+        # What one place gives wrong makes its gradients wrong: one fault, told once.
+        found += [differing[0], *(replace(f, follows=differing[0].label) for f in differing[1:])]
     return found
 
 

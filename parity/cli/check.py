@@ -13,6 +13,7 @@ from parity.cli.options import (
     Json,
     NoGradient,
     Randomness,
+    Verbose,
     conventions_of,
     deliver,
     dtypes_of,
@@ -34,6 +35,7 @@ def check(
     no_gradient: NoGradient = False,
     randomness: Randomness = None,
     convention: Conventions = None,
+    verbose: Verbose = False,
 ) -> None:
     """Check your own two sides against each other; the current folder can be imported from."""
     from parity.cli.child import Died, Refused, supervised
@@ -62,4 +64,4 @@ def check(
 
         result = CaseResult(work.name, error=str(error), device=device.value)
         report = Report((result,), environment(), work.options["dtypes"])
-    deliver(report, html, json)
+    deliver(report, html, json, verbose=verbose)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from parity.cli.options import Conventions, Html, Json, conventions_of, deliver, folders_exist, refuse
+from parity.cli.options import Conventions, Html, Json, Verbose, conventions_of, deliver, folders_exist, refuse
 
 Recorded = Annotated[str, typer.Argument(help="A recording, or its URL.")]
 
@@ -15,6 +15,7 @@ def compare(
     html: Html = None,
     json: Json = None,
     convention: Conventions = None,
+    verbose: Verbose = False,
 ) -> None:
     """Judge two recordings, one of each side in either order; neither framework is needed."""
     from parity.checking import Incomparable
@@ -26,4 +27,4 @@ def compare(
         report = compare_recordings(a, b, conventions=conventions_of(convention))
     except (Incomparable, TraceError) as error:
         refuse(str(error), 2)
-    deliver(report, html, json)
+    deliver(report, html, json, verbose=verbose)

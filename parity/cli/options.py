@@ -68,6 +68,11 @@ Conventions = Annotated[
 ]
 
 
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Tell every comparison that differs, consequences of an earlier one too.")
+]
+
+
 def refuse(message: str, status: int) -> NoReturn:
     """Say on stderr why a command does nothing, and leave."""
     print(f"parity: {message}", file=sys.stderr)
@@ -98,7 +103,9 @@ def folders_exist(html: Path | None, json: str | None, *others: Path) -> None:
             refuse(f"the folder of {target} does not exist; create it, or name another file", 2)
 
 
-def deliver(report: "Report", html: Path | None, json: str | None, *, detail: bool | None = None) -> NoReturn:
+def deliver(
+    report: "Report", html: Path | None, json: str | None, *, detail: bool | None = None, verbose: bool = False
+) -> NoReturn:
     """Write a report where it was asked for, print it, and leave with its status."""
     command = {"command": shlex.join(["parity", *sys.argv[1:]])}
     report = replace(report, environment={**command, **report.environment})
@@ -116,7 +123,7 @@ def deliver(report: "Report", html: Path | None, json: str | None, *, detail: bo
 
         from parity.report.text import print_report
 
-        print_report(report, Console(), detail)
+        print_report(report, Console(), detail, everything=verbose)
         if html is not None:
             print(f"report: {html}", file=sys.stderr)
     raise typer.Exit(report.exit_status)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from parity.cli.options import Dtypes, Html, Json, deliver, dtypes_of, folders_exist, refuse
+from parity.cli.options import Dtypes, Html, Json, Verbose, deliver, dtypes_of, folders_exist, refuse
 from parity.cli.progress import ProgressLine
 
 
@@ -31,6 +31,7 @@ def run(
     ] = None,
     html: Html = None,
     json: Json = None,
+    verbose: Verbose = False,
 ) -> None:
     """Check the built-in pairs against each other; a table on stdout, one line a pair."""
     from parity.cases import UnknownConcept, resolve
@@ -53,4 +54,4 @@ def run(
         jobs = 1 if "cuda" in devices else min(os.cpu_count() or 1, 4)
     with ProgressLine("starting both frameworks") as progress:
         report = run_cases(names, dtypes=dtypes_of(dtype), devices=devices, jobs=jobs, progress=progress)
-    deliver(report, html, json, detail=bool(concepts))
+    deliver(report, html, json, detail=bool(concepts), verbose=verbose)

@@ -58,6 +58,7 @@ class Finding:
         compared: False where nothing was: past a curve's horizon, where rounding alone decides. Reports count it apart.
         accepted: Whether a CONVENTION was accepted by name.
         note: Further remarks: a convention's reason, a width of integers.
+        follows: Of one that differs because another does: that one's `label`; empty where it stands for itself.
     """
 
     stage: str
@@ -87,9 +88,16 @@ class Finding:
     compared: bool = True
     accepted: bool = False
     note: str = ""
+    follows: str = ""
 
     def __bool__(self) -> bool:
         return self.verdict is Verdict.AGREE or (self.verdict is Verdict.CONVENTION and self.accepted)
+
+    @property
+    def label(self) -> str:
+        """Its stage, its tensor and its step: "gradient of fc1.weight, step 3"."""
+        step = "" if self.step is None else f", step {self.step:,}"
+        return f"{self.stage} of {self.torch_path or self.jax_path or 'the whole output'}{step}"
 
     @property
     def powerless(self) -> bool:

@@ -26,6 +26,7 @@ from parity.report.phrases import (
     COLUMNS,
     MISSING,
     NOTHING,
+    Told,
     accepted,
     both_values,
     closing,
@@ -35,6 +36,7 @@ from parity.report.phrases import (
     divergences,
     failure,
     figure,
+    folded,
     full_name,
     headline,
     install,
@@ -46,6 +48,7 @@ from parity.report.phrases import (
     share,
     short_name,
     statistics,
+    told,
     unmet,
 )
 from parity.report.result import STAGES, CaseResult, Curve, PublishedNumber, Report
@@ -147,17 +150,18 @@ class _Writer:
         return tag("header", title, *lines, class_=css_class(kind))
 
     def _differences(self) -> list[Markup]:
-        found = list(divergences(self.report))
-        cards = [self._card(result, item, i) for i, (result, item) in enumerate(found[:CARDS], 1)]
+        found = told(self.report)
+        cards = [self._card(item, i) for i, item in enumerate(found[:CARDS], 1)]
         if len(found) > CARDS:
             cards.append(tag("p", f"{len(found) - CARDS:,} more differ; they stand in the table below."))
         return [_section("What differs", *cards)] if cards else []
 
-    def _card(self, result: CaseResult, item: Finding | PublishedNumber, number: int) -> Markup:
-        verdict = verdict_of(item)
-        told = [tag("p", unmet(item))] if isinstance(item, PublishedNumber) else self._evidence(result, item)
-        title = tag("h3", badge(verdict), " ", title_of(result, item))
-        return tag("article", title, *told, class_=f"divergence {css_class(verdict)}", id=f"{self.prefix}{number}")
+    def _card(self, found: Told, number: int) -> Markup:
+        item, verdict = found.item, verdict_of(found.item)
+        parts = [tag("p", unmet(item))] if isinstance(item, PublishedNumber) else self._evidence(found.result, item)
+        parts += [tag("p", line, class_="soft") for line in folded(found, "all stand in the table below")]
+        title = tag("h3", badge(verdict), " ", title_of(found.result, item))
+        return tag("article", title, *parts, class_=f"divergence {css_class(verdict)}", id=f"{self.prefix}{number}")
 
     def _evidence(self, result: CaseResult, finding: Finding) -> list[Markup]:
         parts = [tag("p", line) for line in (sentence(finding), *remarks(finding)) if line]

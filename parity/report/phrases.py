@@ -2,7 +2,9 @@
 
 import math
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from parity.numerics import Errors, Finding, Verdict, worst
 from parity.report.result import CaseResult, PublishedNumber, Report
@@ -13,6 +15,9 @@ COLUMNS = ("forward", "gradient", "update", "curve")
 
 LAYERS = "layers"
 """The column that a layer's values and its gradients share."""
+
+PLACES = 6
+"""Places that a sentence lists before it counts the rest."""
 
 NOT_RUN, MISSING = "NOT RUN", "MISSING"
 NOTHING = "nothing was compared"
@@ -42,6 +47,83 @@ def divergences(report: Report) -> Iterator[tuple[CaseResult, Finding | Publishe
                 yield result, item
 
 
+@dataclass(frozen=True)
+class Told:
+    """One thing that differs, with what is told in its place.
+
+    Attributes:
+        result: The case in which it was found.
+        item: What differs.
+        consequences: What differs because of it.
+        repeated: What differs elsewhere for the same proven cause.
+    """
+
+    result: CaseResult
+    item: Finding | PublishedNumber
+    consequences: tuple[Finding, ...] = ()
+    repeated: tuple[Finding, ...] = ()
+
+
+def told(report: Report) -> list[Told]:
+    """What differs and stands for itself, in order: consequences and repetitions go with the first of their kind."""
+    found: list[Told] = []
+    for result in report.results:
+        differing = [f for f in result.findings if not f]
+        own = {f.label for f in differing if not f.follows}
+        first: dict[tuple[str, str], Finding] = {}
+        repeated: dict[int, list[Finding]] = {}
+        for f in (f for f in differing if f.follows not in own):
+            original = first.setdefault((_named(f.cause), f.fix), f) if f.cause else f
+            repeated.setdefault(id(original), [])
+            if original is not f:
+                repeated[id(original)].append(f)
+        for f in (f for f in differing if id(f) in repeated):
+            led = {f.label, *(r.label for r in repeated[id(f)])}
+            consequences = tuple(c for c in differing if c.follows in led)
+            found.append(Told(result, f, consequences, tuple(repeated[id(f)])))
+        found += [Told(result, number) for number in result.published if not number]
+    return found
+
+
+def _named(cause: str) -> str:
+    """A cause without its evidence, which has its own numbers at every place."""
+    return cause.partition(". With")[0]
+
+
+def folded(item: Told, everything: str) -> list[str]:
+    """What is told in the place of others, a sentence a kind.
+
+    Args:
+        item: With what follows from it.
+        everything: Where all of them are told.
+    """
+    lines = []
+    if item.repeated:
+        places = [beside_each_other(f) for f in item.repeated]
+        more = f" and {len(places) - PLACES} more" if len(places) > PLACES else ""
+        lines.append(f"the same at {counted(len(places), 'more place')}: {', '.join(places[:PLACES])}{more}")
+    if item.consequences:
+        stages: dict[str, int] = {}
+        for f in item.consequences:
+            stages[f.stage] = stages.get(f.stage, 0) + 1
+        listed = ", ".join(f"{stage} {n:,}" for stage, n in stages.items())
+        number = len(item.consequences)
+        verb = "differs" if number == 1 else "differ"
+        lines.append(f"{counted(number, 'later comparison')} {verb} as a consequence: {listed}; {everything}")
+    return lines
+
+
+def beside_each_other(finding: Finding) -> str:
+    """A finding's tensor by both sides' names.
+
+    Examples:
+        >>> beside_each_other(Finding("layer", "norm", "ln", Verdict.SEMANTIC, ""))
+        'norm (torch) / ln (jax)'
+    """
+    torch, jax = finding.torch_path or WHOLE, finding.jax_path or WHOLE
+    return torch if torch == jax else f"{torch} (torch) / {jax} (jax)"
+
+
 def conventions(report: Report) -> list[tuple[CaseResult, Finding]]:
     """The differences that were accepted by name."""
     return [(r, f) for r in report.results for f in r.findings if f and f.verdict is Verdict.CONVENTION]
@@ -52,8 +134,7 @@ def accepted(report: Report) -> dict[tuple[str, str, str], list[str]]:
     groups: dict[tuple[str, str, str], list[str]] = {}
     for result, finding in conventions(report):
         key = (full_name(result), finding.note or finding.message, finding.stage)
-        torch, jax = finding.torch_path or WHOLE, finding.jax_path or WHOLE
-        groups.setdefault(key, []).append(torch if torch == jax else f"{torch} (torch) / {jax} (jax)")
+        groups.setdefault(key, []).append(beside_each_other(finding))
     return groups
 
 
@@ -90,12 +171,13 @@ def closing(report: Report) -> str:
     """
     if not report.results:
         return f"no case was run: {NOTHING}; next: parity run"
-    told = f"{counts(report)}: {headline(report)}"
+    compared = f"{counts(report)}: {headline(report)}"
     if report or headline(report) == NOTHING:
-        return told
+        return compared
     first = next(divergences(report), None)
     culprit = first[0] if first else next(r for r in report.results if not r)
-    return f"{told}; first: {_first(culprit, first[1] if first else None)}; next: {_next(culprit, differs=bool(first))}"
+    said = _first(culprit, first[1] if first else None)
+    return f"{compared}; first: {said}; next: {_next(report, culprit, differs=bool(first))}"
 
 
 def _first(result: CaseResult, item: Finding | PublishedNumber | None) -> str:
@@ -107,12 +189,18 @@ def _first(result: CaseResult, item: Finding | PublishedNumber | None) -> str:
     return f"{item.verdict} {item.stage} of {item.torch_path or item.jax_path or WHOLE} in {name}"
 
 
-def _next(result: CaseResult, *, differs: bool) -> str:
+def _next(report: Report, result: CaseResult, *, differs: bool) -> str:
     if result.missing and not differs:
         return install(result.error or "")
     if result.concept in concepts():
         return f"parity run {result.concept} --html report.html"
-    return "read the whole report: to_html('report.html')"
+    command = report.environment.get("command", "")
+    if not command.startswith("parity "):
+        return "report.to_html('report.html')"
+    words = shlex.split(command)
+    asked = next((words[i + 1] for i, word in enumerate(words[:-1]) if word == "--html"), None)
+    asked = asked or next((word.partition("=")[2] for word in words if word.startswith("--html=")), None)
+    return f"open {asked}" if asked else f"{command} --html report.html"
 
 
 def install(error: str) -> str:
@@ -148,7 +236,7 @@ def sentence(finding: Finding) -> str:
     """The message, without the gap where the numbers stand beside it in full."""
     if finding.errors64 is None:
         return finding.message
-    return re.sub(r": largest difference .*? x the rounding bound", "", finding.message)
+    return re.sub(r": torch \S+, jax .*? differ by .*? x the rounding bound", "", finding.message)
 
 
 def statistics(finding: Finding) -> list[tuple[str, Errors, float]]:
@@ -158,13 +246,15 @@ def statistics(finding: Finding) -> list[tuple[str, Errors, float]]:
 
 
 def gap(e: Errors, ratio: float) -> str:
-    """The largest difference, where, its share of the bound, and how many elements differ."""
+    """The largest difference, where, how many elements differ, and the largest share that any takes of its bound."""
     if e.bit_equal == e.count:
         return f"equal bit by bit in {'the one element' if e.count == 1 else f'all {e.count:,} elements'}"
-    bounded = "" if math.isnan(ratio) else f", {figure(ratio)} x the rounding bound"
-    differ = f"; {e.count - e.bit_equal:,} of {e.count:,} elements differ" if e.count > 1 else ""
     at = f" at {place(e.index)}" if e.index else ""
-    return f"largest difference {figure(e.max_abs)}{at}{bounded}{differ}"
+    differ = f"; {e.count - e.bit_equal:,} of {e.count:,} elements differ" if e.count > 1 else ""
+    by = "" if math.isnan(ratio) else f", by up to {figure(ratio)} x the rounding bound"
+    if e.count == 1:
+        by = by.replace("by up to ", "")
+    return f"largest difference {figure(e.max_abs)}{at}{differ}{by}"
 
 
 def both_values(dtype: str, e: Errors) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from parity.report.phrases import (
     NOT_RUN,
     NOTHING,
     WHOLE,
+    Told,
     accepted,
     beside,
     both_values,
@@ -24,6 +25,7 @@ from parity.report.phrases import (
     divergences,
     failure,
     figure,
+    folded,
     full_name,
     gap,
     headline,
@@ -37,6 +39,7 @@ from parity.report.phrases import (
     share,
     short_name,
     statistics,
+    told,
     unmet,
 )
 from parity.report.result import STAGES, CaseResult, PublishedNumber, Report
@@ -73,13 +76,14 @@ class Marks:
 UNICODE, ASCII = Marks("✓", "✗", "─"), Marks("ok", "no", "-")
 
 
-def render(report: Report, *, width: int | None = None, detail: bool | None = None) -> str:
+def render(report: Report, *, width: int | None = None, detail: bool | None = None, everything: bool = False) -> str:
     """The report as plain text, without colour.
 
     Args:
         report: The report.
         width: Columns; as many as the terminal has where not given.
         detail: One line a case instead of one a pair; where not given, for a report on a single pair.
+        everything: Whether consequences of a divergence are told like itself, and not counted below it.
 
     Returns:
         The text, without a newline at its end. It holds no sign that the encoding of standard output lacks.
@@ -89,7 +93,7 @@ def render(report: Report, *, width: int | None = None, detail: bool | None = No
     stream = _Stream(getattr(sys.stdout, "encoding", None) or "utf-8")
     columns = width or shutil.get_terminal_size((100, 24)).columns
     console = Console(file=stream, width=columns, color_system=None, force_terminal=False, legacy_windows=False)
-    print_report(report, console, detail)
+    print_report(report, console, detail, everything=everything)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 
@@ -105,7 +109,7 @@ class _Stream(io.StringIO):
         return self._encoding
 
 
-def print_report(report: Report, console: "Console", detail: bool | None = None) -> None:
+def print_report(report: Report, console: "Console", detail: bool | None = None, *, everything: bool = False) -> None:
     """Print the report: a table, what differs, what could not run, and one line to close.
 
     Args:
@@ -113,16 +117,18 @@ def print_report(report: Report, console: "Console", detail: bool | None = None)
         console: Where to print; decides colour, width and encoding.
         detail: One line a case, with printed numbers, remarks and curves; where not given, for a report on a
             single pair.
+        everything: As for `render`.
     """
-    _Printer(report, console).print(len(report.concepts) == 1 if detail is None else detail)
+    _Printer(report, console, everything=everything).print(len(report.concepts) == 1 if detail is None else detail)
 
 
 class _Printer:
     """One report on its way to one console."""
 
-    def __init__(self, report: Report, console: "Console") -> None:
+    def __init__(self, report: Report, console: "Console", *, everything: bool = False) -> None:
         self.report = report
         self.console = console
+        self.everything = everything
         self.marks = UNICODE if _can_hold(console.encoding, "✓✗─") else ASCII
 
     def print(self, detail: bool) -> None:
@@ -231,11 +237,11 @@ class _Printer:
     def _more(self, result: CaseResult) -> None:
         """What a table of cases has no column for."""
         curves, sources = curve_notes(result), dict.fromkeys(p.source for p in result.published)
-        told = [*curves, *result.remarks, *filter(None, (power(result),))]
-        if not (told or sources):
+        notes = [*curves, *result.remarks, *filter(None, (power(result),))]
+        if not (notes or sources):
             return
         self._line(full_name(result), style="bold")
-        for note in told:
+        for note in notes:
             self._line(note, indent=2)
         for source in sources:
             self._published(source, [p for p in result.published if p.source == source])
@@ -251,13 +257,16 @@ class _Printer:
         self.console.print(Padding(table, (0, 0, 0, 2), expand=False), highlight=False)
 
     def _divergences(self) -> None:
-        found = list(divergences(self.report))
-        for result, item in found[:BLOCKS]:
-            self._divergence(result, item)
+        found = told(self.report)
+        if self.everything:
+            found = [Told(result, item) for result, item in divergences(self.report)]
+        for item in found[: len(found) if self.everything else BLOCKS]:
+            self._divergence(item)
             self.console.print()
-        for result, item in found[BLOCKS:]:
-            self._title(result, item)
-        if len(found) > BLOCKS:
+        rest = [] if self.everything else found[BLOCKS:]
+        for item in rest:
+            self._title(item.result, item.item)
+        if rest:
             self.console.print()
 
     def _title(self, result: CaseResult, item: Finding | PublishedNumber) -> None:
@@ -266,8 +275,9 @@ class _Printer:
         else:
             self._line(f"{full_name(result)}  {_of(item)}", label=item.verdict)
 
-    def _divergence(self, result: CaseResult, item: Finding | PublishedNumber) -> None:
-        self._title(result, item)
+    def _divergence(self, found: Told) -> None:
+        item = found.item
+        self._title(found.result, item)
         if isinstance(item, PublishedNumber):
             self._line(unmet(item), indent=2)
             return
@@ -277,7 +287,8 @@ class _Printer:
             if e.bit_equal != e.count:
                 reference = "" if dtype == "float64" else f"   torch at float64 {e.reference!r}"
                 self._line("torch {}   jax {}".format(*both_values(dtype, e)) + reference, indent=4)
-        for line in remarks(item):
+        typed = self.report.environment.get("command", "").startswith("parity ")
+        for line in (*remarks(item), *folded(found, "--verbose tells each" if typed else "report.findings has each")):
             self._line(line, indent=2)
 
     def _not_run(self, result: CaseResult, error: str) -> None:

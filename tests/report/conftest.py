@@ -62,15 +62,13 @@ def found(
         Verdict.PRECISION: (0.0, 1e-2),
     }.get(verdict, (0.0, 6e-8))
     ratio64, ratio = gap64 / 1.4e-14, gap / 7.6e-6
-    told = (
-        f"largest difference 3e-05 at (41, 3) (torch -0.21734812, jax -0.21731812), {ratio64:.2g} x the rounding bound"
-    )
+    told = f"torch -0.21734812, jax -0.21731812 at (41, 3) differ by 3e-05, {ratio64:.2g} x the rounding bound"
     message = {
         Verdict.AGREE: f"within {ratio:.2g} of the rounding bound",
         Verdict.UNSTABLE: f"both shrink with precision, but rounding grows {ratio64:.1e} times beyond the bound",
         Verdict.PRECISION: f"float64 agrees, float32 does not: {told}; jax is further from float64",
         Verdict.STRUCTURE: "only the torch side returns it",
-    }.get(verdict, f"the formulas differ: {told}; it does not shrink with precision (rho = 1)")
+    }.get(verdict, f"the formulas differ: {told}; does not shrink with precision (rho = 1)")
     finding = Finding(stage, path, jax_path or path, verdict, message, step=step)
     if verdict is Verdict.STRUCTURE:
         return finding
@@ -191,12 +189,29 @@ def crowded(count: int = 500) -> Report:
     return Report(tuple(CaseResult(name, some, seconds=0.1) for name, some in cases), ENVIRONMENT)
 
 
+def following() -> Report:
+    """One layer's fault at two places, what follows from it, and a loss that is wrong by itself."""
+    causes = {"cause": "LayerNorm eps 1e-06, torch has 1e-05. With eps = 1e-05 it falls to", "fix": "epsilon=1e-05"}
+    first, second = (
+        replace(found("layer", f"norm{i}", Verdict.SEMANTIC, jax_path=f"ln{i}"), **causes | {"cause": text})
+        for i, text in enumerate((f"{causes['cause']} 0.1", f"{causes['cause']} 0.2"))
+    )
+    own = replace(found("loss", "loss", Verdict.SEMANTIC), cause="reduction: sum, torch has mean", fix="mean")
+    more = [
+        replace(found("forward", "output", Verdict.SEMANTIC), follows=first.label),
+        replace(found("layer gradient", "norm1.weight", Verdict.SEMANTIC), follows=second.label),
+        *(replace(found("gradient", f"w{i}", Verdict.SEMANTIC), follows=first.label) for i in range(3)),
+    ]
+    return Report((CaseResult("check", (first, second, own, *more)),), ENVIRONMENT)
+
+
 MAKERS: dict[str, Callable[[], Report]] = {
     "agreeing": agreeing,
     "mixed": mixed,
     "hostile": hostile,
     "not finite": not_finite,
     "crowded": crowded,
+    "following": following,
     "empty": lambda: Report(()),
     "nothing compared": lambda: Report((CaseResult("a.b"),)),
     **{verdict.value: lambda verdict=verdict: of_verdict(verdict) for verdict in Verdict},

@@ -45,13 +45,13 @@ def missing(text, report):
 
 
 def test_no_finding_is_lost(report):
-    assert missing(render(report, width=200, detail=True), report) == []
+    assert missing(render(report, width=200, detail=True, everything=True), report) == []
 
 
 @pytest.mark.parametrize("path", ["layer0003/weight", "layer0005/weight", "layer0001/weight"])
 def test_a_finding_that_is_lost_is_noticed(sample, less, path):
     report = sample("crowded")
-    assert missing(render(less(report, path), width=200, detail=True), report) != []
+    assert missing(render(less(report, path), width=200, detail=True, everything=True), report) != []
 
 
 def test_a_run_has_one_line_a_pair(sample):
@@ -90,10 +90,12 @@ def test_a_divergence_is_told_as_a_block(sample):
     assert (
         "SEMANTIC  transformer.encoder  gradient of encoder.layers.3.norm1.weight  (torch)  /  blocks[3].ln1.scale"
         "  (jax)     step 0\n"
-        "  the formulas differ; it does not shrink with precision (rho = 1)\n"
-        "  float64: largest difference 3e-05 at (41, 3), 2.1e+09 x the rounding bound; 683 of 1,024 elements differ\n"
+        "  the formulas differ; does not shrink with precision (rho = 1)\n"
+        "  float64: largest difference 3e-05 at (41, 3); 683 of 1,024 elements differ, by up to 2.1e+09 x the rounding"
+        " bound\n"
         "    torch -0.2173481234567891   jax -0.2173181234567891\n"
-        "  float32: largest difference 3e-05 at (41, 3), 3.9 x the rounding bound; 683 of 1,024 elements differ\n"
+        "  float32: largest difference 3e-05 at (41, 3); 683 of 1,024 elements differ, by up to 3.9 x the rounding"
+        " bound\n"
         "    torch -0.217348123   jax -0.217318123   torch at float64 -0.2173481234567891\n"
     ) in text
 
@@ -148,9 +150,40 @@ def test_the_command_installs_the_framework_that_is_missing(error, command):
 def test_the_closing_line_names_the_first_divergence_and_the_next_command(sample):
     told = closing(sample("SEMANTIC"))
     assert told.startswith("2 pairs, 2 cases, 3 comparisons: 1 differs; first: SEMANTIC gradient of encoder.layers.3.")
-    assert told.endswith("in transformer.encoder; next: read the whole report: to_html('report.html')")
+    assert told.endswith("in transformer.encoder; next: report.to_html('report.html')")
     renamed = replace(sample("SEMANTIC").results[1], name="losses.cross_entropy")
     assert closing(Report((renamed,))).endswith("; next: parity run losses --html report.html")
+
+
+@pytest.mark.parametrize(
+    ("typed", "next_one"),
+    [
+        ("parity check a:f b:g", "parity check a:f b:g --html report.html"),
+        ("parity check a:f b:g --html 'my file.html'", "open my file.html"),
+        ("parity check a:f b:g --html=x.html", "open x.html"),
+    ],
+)
+def test_a_report_that_was_asked_for_in_a_terminal_ends_with_what_to_type_there(sample, typed, next_one):
+    report = sample("SEMANTIC")
+    report = replace(report, environment={"command": typed, **report.environment})
+    assert closing(report).endswith(f"; next: {next_one}")
+
+
+def test_what_follows_from_a_difference_is_counted_below_it_and_told_where_it_is_asked_for(sample):
+    report = sample("following")
+    text = render(report, width=160)
+    assert re.findall(r"^SEMANTIC  check  (.*)$", text, re.MULTILINE) == [
+        "layer of norm0  (torch)  /  ln0  (jax)",
+        "loss of loss",
+    ]
+    assert "  the same at 1 more place: norm1 (torch) / ln1 (jax)\n" in text
+    assert (
+        "  5 later comparisons differ as a consequence: forward 1, layer gradient 1, gradient 3; "
+        "report.findings has each\n"
+    ) in text
+    whole = render(report, width=160, everything=True)
+    assert len(re.findall(r"^SEMANTIC  check  ", whole, re.MULTILINE)) == 8
+    assert "as a consequence" not in whole
 
 
 def test_the_closing_line_tells_a_missing_framework_from_a_divergence():
