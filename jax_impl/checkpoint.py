@@ -20,28 +20,13 @@ from jax import Array
 from jaxtyping import Float
 from safetensors import SafetensorError
 
+from jax_impl.nn._tree import BATCH_COUNT, named_variables, to_torch
+
 __all__ = ["state_dict", "parameter_names", "load_state_dict", "apply", "save", "load", "save_native", "load_native"]
 
 State = dict[str, Float[Array, "..."]]
 
-# differs: torch's norms also count batches in num_batches_tracked, NNX's do not: the count stays out of the state
-BATCH_COUNT = "num_batches_tracked"
-
-# what torch calls the variables of each kind of layer; a variable that is not listed keeps its name
-_WEIGHTED = {"kernel": "weight", "scale": "weight", "embedding": "weight"}
-_TRANSIENT = (nnx.RngState, nnx.Intermediate, nnx.Cache)
-_NAMES: dict[type[nnx.Pytree], dict[str, str]] = {
-    nnx.Linear: _WEIGHTED,
-    nnx.Conv: _WEIGHTED,
-    nnx.Embed: _WEIGHTED,
-    nnx.LayerNorm: _WEIGHTED,
-    nnx.RMSNorm: _WEIGHTED,
-    nnx.GroupNorm: _WEIGHTED,
-    nnx.BatchNorm: _WEIGHTED | {"mean": "running_mean", "var": "running_var"},
-    nnx.List: {},
-    nnx.Dict: {},
-    nnx.Pytree: {},
-}
+# differs: torch's norms also count batches in num_batches_tracked, Flax's do not: the count stays out of the state
 
 
 def state_dict(model: Module) -> State:
@@ -65,7 +50,7 @@ def state_dict(model: Module) -> State:
     References:
         PyTorch, Training a Classifier (60 minute blitz), "net.state_dict()".
     """
-    return {name: _to_torch(variable.get_value(), kernel) for name, variable, kernel in _variables(model)}
+    return {name: to_torch(variable.get_value(), kernel) for name, variable, kernel in _variables(model)}
 
 
 def parameter_names(model: Module) -> tuple[str, ...]:
@@ -271,35 +256,14 @@ def load_native(model: Module, path: str | os.PathLike[str]) -> None:
     nnx.update(model, own)
 
 
-def _variables(module: nnx.Pytree, prefix: str = "") -> Iterator[tuple[str, nnx.Variable, bool]]:
-    """Every parameter and statistic: its name in torch, the variable, and whether it is a kernel, (..., in, out)."""
-    kind = next(base for base in type(module).__mro__ if base in _NAMES)
-    unknown = kind is nnx.Pytree and type(module) is not Module and type(module).__module__.startswith("flax.")
-    for attribute, child in vars(module).items():
-        if isinstance(child, nnx.Variable) and not isinstance(child, _TRANSIENT):
-            if unknown:
-                raise TypeError(
-                    f"checkpoint: {prefix}{attribute} belongs to a {type(module).__name__}, whose layout in torch is "
-                    f"not known; known are {sorted(known.__name__ for known, names in _NAMES.items() if names)}"
-                )
-            yield (
-                prefix + _NAMES[kind].get(attribute, attribute),
-                child,
-                kind in (nnx.Linear, nnx.Conv) and attribute == "kernel",
-            )
-        elif isinstance(child, nnx.Pytree):
-            # torch's Sequential holds its layers itself, NNX's in a list
-            yield from _variables(child, prefix if isinstance(module, nnx.Sequential) else f"{prefix}{attribute}.")
-
-
-def _to_torch(value: Array, kernel: bool) -> Array:
-    return jnp.moveaxis(value, (-1, -2), (0, 1)) if kernel else value
+def _variables(model: Module) -> Iterator[tuple[str, nnx.Variable, bool]]:
+    return (found for found in named_variables(model) if not found[0].endswith(BATCH_COUNT))
 
 
 def _shapes(model: Module) -> dict[str, tuple[int, ...]]:
     # by eval_shape, as the model may hold shapes alone (nnx.eval_shape)
     return {
-        name: jax.eval_shape(lambda value: _to_torch(value, kernel), variable.get_value()).shape  # noqa: B023
+        name: jax.eval_shape(lambda value: to_torch(value, kernel), variable.get_value()).shape  # noqa: B023
         for name, variable, kernel in _variables(model)
     }
 

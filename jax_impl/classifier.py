@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from jax_impl import checkpoint
 from jax_impl.checkpoint import State
-from jax_impl.nn import LeNet
+from jax_impl.lenet import LeNet
 
 __all__ = [
     "normalise",

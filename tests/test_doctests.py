@@ -1,4 +1,4 @@
-"""Every example in a docstring runs: the pairs' on both sides, with `array` of that side, the harness's as they are."""
+"""Every example in a docstring runs: the pairs' with `array` and `rngs` of their side, the harness's as they are."""
 
 import doctest
 import importlib
@@ -32,7 +32,7 @@ def run(module: ModuleType, extra: dict[str, object]) -> None:
 def test_the_examples_of_torch_impl_run(name):
     import torch
 
-    run(importlib.import_module(name), {"array": torch.tensor})
+    run(importlib.import_module(name), {"array": torch.tensor, "rngs": {}})
 
 
 @pytest.mark.parametrize("name", names("jax_impl"))
@@ -40,7 +40,10 @@ def test_the_examples_of_jax_impl_run(name):
     from parity.sides import jax_backend
 
     jax = jax_backend.start()
-    run(importlib.import_module(name), {"array": jax.numpy.asarray})
+    from flax import nnx
+
+    # what a constructor takes here and not in torch, so that one example serves both
+    run(importlib.import_module(name), {"array": jax.numpy.asarray, "rngs": {"rngs": nnx.Rngs(0)}})
 
 
 @pytest.mark.parametrize("name", names("parity"))

@@ -20,7 +20,7 @@ __all__ = ["state_dict", "parameter_names", "load_state_dict", "apply", "save", 
 
 State = dict[str, Float[Tensor, "..."]]
 
-# differs: torch's norms also count batches in num_batches_tracked, NNX's do not: the count stays out of the state
+# differs: torch's norms also count batches in num_batches_tracked, Flax's do not: the count stays out of the state
 BATCH_COUNT = "num_batches_tracked"
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from torch_impl import checkpoint
 from torch_impl.checkpoint import State
-from torch_impl.nn import LeNet
+from torch_impl.lenet import LeNet
 
 __all__ = [
     "normalise",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.cases.case import Case
-from parity.cases.nn import lenet_inputs, mlp_inputs
+from parity.cases.lenet import lenet_inputs, mlp_inputs
 
 
 def lenet(impl: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from parity.cases.case import Case, Inputs, Published
-from parity.cases.nn import lenet_state
+from parity.cases.lenet import lenet_state
 from parity.data import Cifar10, as_32x32, digits, random_orders, read_cifar10
 
 BLITZ = "PyTorch, Training a Classifier (60 minute blitz)"

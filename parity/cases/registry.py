@@ -14,7 +14,7 @@ CONCEPTS = (
     "descent",
     "perceptron",
     "losses",
-    "nn",
+    "lenet",
     "sgd",
     "optim",
     "schedules",

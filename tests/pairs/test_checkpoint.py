@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from parity.cases.nn import lenet_state, mlp_state
+from parity.cases.lenet import lenet_state, mlp_state
 from parity.sides import jax_backend
 
 SIZES = (3, 4, 2)
@@ -40,7 +40,7 @@ def contents(pair, model):
 
 
 def mlp(pair, seed=0, sizes=SIZES):
-    return pair.module("nn").MLP.from_state(arrays(pair, mlp_state(np.random.default_rng(seed), *sizes)))
+    return pair.module("lenet").MLP.from_state(arrays(pair, mlp_state(np.random.default_rng(seed), *sizes)))
 
 
 def several_kinds(pair):
@@ -273,25 +273,25 @@ def test_both_sides_write_the_same_file_and_load_each_others(tmp_path, dtype):
     import torch
 
     import jax_impl.checkpoint
-    import jax_impl.nn
+    import jax_impl.lenet
     import torch_impl.checkpoint
-    import torch_impl.nn
+    import torch_impl.lenet
 
     state = lenet_state(np.random.default_rng(0), channels=3, width=5)
     # the corners of a format: a signed zero, a subnormal, infinities, a NaN
     state["conv1.bias"] = np.array([-0.0, 1e-40, np.inf, -np.inf, np.nan])
     with jax_backend.start().enable_x64(True):
-        left = torch_impl.nn.LeNet.from_state(
+        left = torch_impl.lenet.LeNet.from_state(
             {name: torch.tensor(value).to(getattr(torch, dtype)) for name, value in state.items()}
         )
         torch_impl.checkpoint.save(left, tmp_path / "torch")
-        right = jax_impl.nn.LeNet.from_state(
+        right = jax_impl.lenet.LeNet.from_state(
             {name: jnp.zeros(value.shape, dtype) for name, value in state.items()},
         )
         jax_impl.checkpoint.load(right, tmp_path / "torch")
         jax_impl.checkpoint.save(right, tmp_path / "jax")
         assert (tmp_path / "jax").read_bytes() == (tmp_path / "torch").read_bytes()
-        blank = torch_impl.nn.LeNet.from_state({name: torch.zeros(value.shape) for name, value in state.items()})
+        blank = torch_impl.lenet.LeNet.from_state({name: torch.zeros(value.shape) for name, value in state.items()})
         torch_impl.checkpoint.load(blank, tmp_path / "jax")
         torch_impl.checkpoint.save(blank, tmp_path / "torch again")
         assert (tmp_path / "torch again").read_bytes() == (tmp_path / "torch").read_bytes()
@@ -343,14 +343,14 @@ def test_a_float64_file_is_not_rounded_in_silence(pair, checkpoint, tmp_path):
         import jax
 
         with jax.enable_x64(False):
-            model = pair.module("nn").MLP.from_state(
+            model = pair.module("lenet").MLP.from_state(
                 {
                     name: pair.array(value, "float32")
                     for name, value in mlp_state(np.random.default_rng(1), *SIZES).items()
                 }
             )
             before = contents(pair, model)
-            with pytest.raises(ValueError, match=r"layers.0.bias is float64, which JAX would round; .*enable_x64"):
+            with pytest.raises(ValueError, match=r"layers.0.weight is float64, which JAX would round; .*enable_x64"):
                 checkpoint.load(model, tmp_path / "net")
             assert contents(pair, model) == before
     checkpoint.load(mlp(pair, seed=1), tmp_path / "net")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from parity.cases.classifier import BATCH, STEPS, cifar10_cases, on_digits, pictures, trained
-from parity.cases.nn import lenet_state
+from parity.cases.lenet import lenet_state
 from parity.data import digits
 
 

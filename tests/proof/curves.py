@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import torch
 
-from parity.cases.nn import lenet_state
+from parity.cases.lenet import lenet_state
 from parity.checking import Task, examine
 from parity.data import as_32x32, case_study, digits, random_orders
 from parity.report import CaseResult

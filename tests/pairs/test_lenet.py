@@ -6,14 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from parity.cases.nn import lenet_inputs, lenet_state, mlp_state
+from parity.cases.lenet import lenet_inputs, lenet_state, mlp_state
 
 LAYERS = ("conv1", "conv2", "fc1", "fc2", "fc3")
 
 
 @pytest.fixture
-def nn(pair):
-    return pair.module("nn")
+def networks(pair):
+    return pair.module("lenet")
 
 
 def arrays(pair, state):
@@ -25,7 +25,7 @@ def numpy(pair, state):
 
 
 def lenet(pair, **sizes):
-    return pair.module("nn").LeNet.from_state(arrays(pair, lenet_state(np.random.default_rng(0), **sizes)))
+    return pair.module("lenet").LeNet.from_state(arrays(pair, lenet_state(np.random.default_rng(0), **sizes)))
 
 
 def fresh(pair, network, *sizes, **options):
@@ -40,7 +40,7 @@ def fresh(pair, network, *sizes, **options):
 
         # the generator that compiles fastest: every one draws from the same distribution
         options["rngs"] = nnx.Rngs(jax.random.key(0, impl="rbg"))
-    return getattr(pair.module("nn"), network)(*sizes, **options)
+    return getattr(pair.module("lenet"), network)(*sizes, **options)
 
 
 @functools.cache
@@ -51,14 +51,14 @@ def compiled(function):
 
 
 def backward(pair, model, x, cotangent):
-    function = pair.module("nn").backward
+    function = pair.module("lenet").backward
     return (compiled(function) if pair.name == "jax" else function)(model, x, cotangent)
 
 
 @pytest.mark.parametrize("batch", [0, 3])
-def test_every_shape_on_lenets_way_is_the_published_one(pair, nn, batch):
+def test_every_shape_on_lenets_way_is_the_published_one(pair, networks, batch):
     N = batch
-    assert tuple(nn.shapes(lenet(pair), pair.array(np.zeros((N, 1, 32, 32)))).items()) == (
+    assert tuple(networks.shapes(lenet(pair), pair.array(np.zeros((N, 1, 32, 32)))).items()) == (
         ("conv1", (N, 6, 28, 28)),
         ("relu1", (N, 6, 28, 28)),
         ("pool1", (N, 6, 14, 14)),
@@ -75,18 +75,18 @@ def test_every_shape_on_lenets_way_is_the_published_one(pair, nn, batch):
 
 
 @pytest.mark.parametrize(("channels", "scalars"), [(1, 61_706), (3, 62_006)])
-def test_lenet_has_ten_parameters_of_the_published_sizes(pair, nn, channels, scalars):
+def test_lenet_has_ten_parameters_of_the_published_sizes(pair, networks, channels, scalars):
     model = lenet(pair, channels=channels)
-    shapes = nn.parameter_shapes(model)
+    shapes = networks.parameter_shapes(model)
     assert len(shapes) == 10
     assert shapes["conv1.weight"] == (6, channels, 5, 5)
-    assert nn.parameter_count(model) == sum(math.prod(shape) for shape in shapes.values()) == scalars
+    assert networks.parameter_count(model) == sum(math.prod(shape) for shape in shapes.values()) == scalars
     sizes = [math.prod(shapes[f"{layer}.weight"]) + math.prod(shapes[f"{layer}.bias"]) for layer in LAYERS]
     assert sizes == [{1: 156, 3: 456}[channels], 2416, 48120, 10164, 850]
 
 
-def test_widening_changes_the_two_convolutions_alone(pair, nn):
-    narrow, wide = (nn.parameter_shapes(lenet(pair, channels=3, width=width)) for width in (6, 11))
+def test_widening_changes_the_two_convolutions_alone(pair, networks):
+    narrow, wide = (networks.parameter_shapes(lenet(pair, channels=3, width=width)) for width in (6, 11))
     changed = {name: shape for name, shape in wide.items() if shape != narrow[name]}
     assert changed == {"conv1.weight": (11, 3, 5, 5), "conv1.bias": (11,), "conv2.weight": (16, 11, 5, 5)}
 
@@ -99,14 +99,14 @@ def test_flatten_runs_over_channel_row_and_column(pair):
     assert not np.array_equal(found["flatten"], found["pool2"].transpose(0, 2, 3, 1).reshape(4, 400))
 
 
-def test_a_single_image_needs_a_batch_dimension(pair, nn):
+def test_a_single_image_needs_a_batch_dimension(pair, networks):
     model, image = lenet(pair), pair.array(np.zeros((1, 32, 32)))
     with pytest.raises(ValueError, match=r"x has shape \(1, 32, 32\), wanted \(N, 1, 32, 32\).*as_batch\(image\)"):
         model(image)
-    assert tuple(nn.as_batch(image).shape) == (1, 1, 32, 32)
-    assert tuple(model(nn.as_batch(image)).shape) == (1, 10)
+    assert tuple(networks.as_batch(image).shape) == (1, 1, 32, 32)
+    assert tuple(model(networks.as_batch(image)).shape) == (1, 10)
     with pytest.raises(ValueError, match=r"as_batch: image has shape \(1, 1, 32, 32\), wanted \(C, H, W\)"):
-        nn.as_batch(nn.as_batch(image))
+        networks.as_batch(networks.as_batch(image))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 32, 32), (2, 1, 28, 28), (2, 32, 32, 1)])
@@ -115,30 +115,30 @@ def test_lenet_refuses_images_of_another_shape(pair, shape):
         lenet(pair)(pair.array(np.zeros(shape)))
 
 
-def test_a_model_and_the_pure_function_of_its_state_are_the_same(pair, nn):
+def test_a_model_and_the_pure_function_of_its_state_are_the_same(pair, networks):
     inputs = lenet_inputs(np.random.default_rng(1))
     state, x = arrays(pair, inputs["state"]), pair.array(inputs["x"])
-    assert np.array_equal(pair.numpy(nn.LeNet.from_state(state)(x)), pair.numpy(nn.lenet(state, x)))
+    assert np.array_equal(pair.numpy(networks.LeNet.from_state(state)(x)), pair.numpy(networks.lenet(state, x)))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_a_network_computes_in_the_states_dtype(pair, nn, dtype):
+def test_a_network_computes_in_the_states_dtype(pair, networks, dtype):
     inputs = lenet_inputs(np.random.default_rng(1), batch=1)
     state = {name: pair.array(value, dtype) for name, value in inputs["state"].items()}
     x = pair.array(inputs["x"], dtype)
     if pair.name == "torch":
-        output = pair.numpy(nn.lenet(state, x))
+        output = pair.numpy(networks.lenet(state, x))
     else:
         import jax
 
-        output = jax.eval_shape(nn.lenet, state, x)  # the dtype, without the work
+        output = jax.eval_shape(networks.lenet, state, x)  # the dtype, without the work
     assert output.dtype == dtype
 
 
 # The step by hand.
 
 
-def test_conv1s_bias_has_no_gradient_before_the_backward_pass_and_one_after(pair, nn):
+def test_conv1s_bias_has_no_gradient_before_the_backward_pass_and_one_after(pair, networks):
     inputs = lenet_inputs(np.random.default_rng(2), batch=1)
     before, after = backward(pair, lenet(pair), pair.array(inputs["x"]), pair.array(np.ones((1, 10))))
     assert before["conv1.bias"].tolist() == [0.0] * 6
@@ -146,7 +146,7 @@ def test_conv1s_bias_has_no_gradient_before_the_backward_pass_and_one_after(pair
     assert sorted(before) == sorted(after) == sorted(inputs["state"])
 
 
-def test_a_given_cotangent_is_the_gradient_of_the_last_bias(pair, nn):
+def test_a_given_cotangent_is_the_gradient_of_the_last_bias(pair, networks):
     rng = np.random.default_rng(3)
     x, cotangent = rng.normal(size=(1, 1, 32, 32)), rng.normal(size=(1, 10))
     model = lenet(pair)
@@ -155,21 +155,21 @@ def test_a_given_cotangent_is_the_gradient_of_the_last_bias(pair, nn):
         assert np.array_equal(pair.numpy(after["fc3.bias"]), cotangent[0])
 
 
-def test_the_way_back_is_the_published_chain(pair, nn):
+def test_the_way_back_is_the_published_chain(pair, networks):
     x, target = pair.array(np.ones((1, 1, 32, 32))), pair.array(np.ones((1, 10)))
-    chain = nn.backward_chain(lenet(pair), x, target)
+    chain = networks.backward_chain(lenet(pair), x, target)
     assert chain[:4] == ("mse", "linear", "relu", "linear")
     assert chain[4:] == ("relu", "linear", "flatten", "max_pool", "relu", "conv", "max_pool", "relu", "conv")
 
 
-def test_an_update_by_hand_takes_the_learning_rate_times_the_gradient(pair, nn):
+def test_an_update_by_hand_takes_the_learning_rate_times_the_gradient(pair, networks):
     inputs = lenet_inputs(np.random.default_rng(4), batch=1)
     target = np.random.default_rng(5).normal(size=(1, 10))
     state, x = arrays(pair, inputs["state"]), pair.array(inputs["x"])
-    output = pair.numpy(nn.lenet(state, x))
-    after, loss = nn.manual_update(state, x, pair.array(target))
+    output = pair.numpy(networks.lenet(state, x))
+    after, loss = networks.manual_update(state, x, pair.array(target))
     assert abs(float(loss) - ((output - target) ** 2).mean()) <= 10 * 2**-53 * float(loss)  # a sum of ten squares
-    _, gradients = backward(pair, nn.LeNet.from_state(state), x, pair.array(2 * (output - target) / 10))
+    _, gradients = backward(pair, networks.LeNet.from_state(state), x, pair.array(2 * (output - target) / 10))
     for name, value in inputs["state"].items():
         assert np.array_equal(pair.numpy(state[name]), value), "the caller's state changed"
         step = (value - pair.numpy(after[name])) / 0.01
@@ -179,7 +179,7 @@ def test_an_update_by_hand_takes_the_learning_rate_times_the_gradient(pair, nn):
         bound = 101 * 2**-53 + 2**-40 * np.abs(gradient).max()
         assert np.abs(step - gradient).max() <= bound
         assert np.abs(step + gradient).max() > bound, "the planted fault, ascent, passes"
-    assert float(nn.manual_update(after, x, pair.array(target))[1]) < float(loss)
+    assert float(networks.manual_update(after, x, pair.array(target))[1]) < float(loss)
 
 
 # The initial distributions. Each bound below holds with probability 1 - ALARM for honest draws, whatever their number;
@@ -223,7 +223,7 @@ def test_the_check_of_a_distribution_tells_flaxs_defaults_and_a_bound_off_by_thr
 # The multilayer perceptron.
 
 
-def test_an_mlp_puts_its_activation_between_layers_and_not_behind_the_last(pair, nn):
+def test_an_mlp_puts_its_activation_between_layers_and_not_behind_the_last(pair, networks):
     state = arrays(
         pair,
         {
@@ -233,12 +233,12 @@ def test_an_mlp_puts_its_activation_between_layers_and_not_behind_the_last(pair,
             "layers.1.bias": np.array([0.25]),
         },
     )
-    assert nn.mlp(state, pair.array([[2.0, 3.0], [-2.0, -3.0]])).tolist() == [[-1.75], [3.25]]
-    assert nn.mlp(state, pair.array([[0.0, 0.0]]), activation="sigmoid").tolist() == [[0.25]]
-    assert nn.mlp(state, pair.array([[0.0, 0.0]]), activation="tanh").tolist() == [[0.25]]
+    assert networks.mlp(state, pair.array([[2.0, 3.0], [-2.0, -3.0]])).tolist() == [[-1.75], [3.25]]
+    assert networks.mlp(state, pair.array([[0.0, 0.0]]), activation="sigmoid").tolist() == [[0.25]]
+    assert networks.mlp(state, pair.array([[0.0, 0.0]]), activation="tanh").tolist() == [[0.25]]
 
 
-def test_an_mlp_refuses_sizes_activations_and_inputs_that_make_no_sense(pair, nn):
+def test_an_mlp_refuses_sizes_activations_and_inputs_that_make_no_sense(pair, networks):
     with pytest.raises(ValueError, match=r"MLP: sizes \(3,\) make no layer"):
         fresh(pair, "MLP", (3,))
     with pytest.raises(
@@ -249,18 +249,18 @@ def test_an_mlp_refuses_sizes_activations_and_inputs_that_make_no_sense(pair, nn
         fresh(pair, "MLP", (3, 2))(pair.array(np.zeros(3)))
 
 
-def test_a_state_that_is_no_state_of_the_network_is_refused(pair, nn):
+def test_a_state_that_is_no_state_of_the_network_is_refused(pair, networks):
     state = arrays(pair, lenet_state(np.random.default_rng(0)))
     x = pair.array(np.zeros((1, 1, 32, 32)))
     with pytest.raises(ValueError, match=r"the state lacks conv1.weight and has \[\]"):
-        nn.lenet({}, x)
+        networks.lenet({}, x)
     with pytest.raises(ValueError, match=r"the state's conv1.weight has 1 axes, wanted 4"):
-        nn.lenet(state | {"conv1.weight": state["conv1.bias"]}, x)
+        networks.lenet(state | {"conv1.weight": state["conv1.bias"]}, x)
     with pytest.raises(ValueError, match=r"fc1.weight has shape \(84, 120\), the model wants \(120, 400\)"):
-        nn.lenet(state | {"fc1.weight": state["fc2.weight"]}, x)
+        networks.lenet(state | {"fc1.weight": state["fc2.weight"]}, x)
     layers = arrays(pair, mlp_state(np.random.default_rng(0), 3, 4, 2))
     with pytest.raises(ValueError, match=r"the state lacks layers.1.weight"):
-        nn.mlp(
+        networks.mlp(
             {name.replace("layers.1", "layers.7"): value for name, value in layers.items()},
             pair.array(np.zeros((1, 3))),
         )

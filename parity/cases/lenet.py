@@ -80,7 +80,7 @@ def facts(impl: Any, *, state: Any) -> dict[str, Any]:
 CASES = (
     *(
         Case(
-            name=f"nn.mlp_{activation}",
+            name=f"lenet.mlp_{activation}",
             inputs=partial(
                 lambda rng, activation: mlp_inputs(rng, 6, 9, 5, 3, activation=activation), activation=activation
             ),
@@ -90,42 +90,42 @@ CASES = (
         for activation in ("relu", "sigmoid", "tanh")
     ),
     Case(
-        name="nn.mlp_of_one_layer",
+        name="lenet.mlp_of_one_layer",
         inputs=lambda rng: mlp_inputs(rng, 6, 3),
         call=lambda impl, state, x: impl.MLP.from_state(state)(x),
         covers=("MLP",),
         wrt=("x",),
     ),
-    Case(name="nn.lenet", inputs=lenet_inputs, covers=("lenet", "LeNet")),
+    Case(name="lenet.lenet", inputs=lenet_inputs, covers=("lenet", "LeNet")),
     Case(
-        name="nn.lenet_of_three_channels",
+        name="lenet.lenet_of_three_channels",
         inputs=partial(lenet_inputs, channels=3),
         call=lambda impl, state, x: impl.lenet(state, x),
         covers=("lenet", "LeNet"),
     ),
     Case(
-        name="nn.lenet_widened",
+        name="lenet.lenet_widened",
         inputs=partial(lenet_inputs, channels=3, width=11),
         call=lambda impl, state, x: impl.lenet(state, x),
         covers=("lenet", "LeNet"),
     ),
     Case(
-        name="nn.activations",
+        name="lenet.activations",
         inputs=lenet_inputs,
         call=lambda impl, state, x: impl.LeNet.from_state(state).activations(x),
         covers=("LeNet",),
         wrt=("x",),
     ),
-    Case(name="nn.as_batch", inputs=lambda rng: {"image": rng.normal(size=(3, 32, 32))}),
+    Case(name="lenet.as_batch", inputs=lambda rng: {"image": rng.normal(size=(3, 32, 32))}),
     Case(
-        name="nn.shapes",
+        name="lenet.shapes",
         inputs=lenet_inputs,
         call=lambda impl, state, x: tuple(impl.shapes(impl.LeNet.from_state(state), x).items()),
         wrt=(),
         jit=False,
     ),
     Case(
-        name="nn.parameters",
+        name="lenet.parameters",
         inputs=lambda rng: {"state": lenet_state(rng)},
         call=facts,
         covers=("parameter_shapes", "parameter_count"),
@@ -138,7 +138,7 @@ CASES = (
         ),
     ),
     Case(
-        name="nn.parameters_of_three_channels",
+        name="lenet.parameters_of_three_channels",
         inputs=lambda rng: {"state": lenet_state(rng, channels=3)},
         call=facts,
         covers=("parameter_shapes", "parameter_count"),
@@ -147,7 +147,7 @@ CASES = (
         published=(Published("scalars", (62006,), 0, "PyTorch, Training a Classifier (60 minute blitz), its network"),),
     ),
     Case(
-        name="nn.backward",
+        name="lenet.backward",
         inputs=lambda rng: blitz_inputs(rng, "cotangent"),
         call=lambda impl, state, x, cotangent: dict(
             zip(("before", "after"), impl.backward(impl.LeNet.from_state(state), x, cotangent), strict=True)
@@ -156,14 +156,14 @@ CASES = (
         stage="gradient",
     ),
     Case(
-        name="nn.backward_chain",
+        name="lenet.backward_chain",
         inputs=lambda rng: blitz_inputs(rng, "target"),
         call=lambda impl, state, x, target: impl.backward_chain(impl.LeNet.from_state(state), x, target),
         wrt=(),
         jit=False,
     ),
     Case(
-        name="nn.manual_update",
+        name="lenet.manual_update",
         inputs=lambda rng: blitz_inputs(rng, "target"),
         call=lambda impl, **inputs: dict(zip(("state", "loss"), impl.manual_update(**inputs), strict=True)),
         wrt=(),
