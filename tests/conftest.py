@@ -9,15 +9,28 @@ from typing import Any
 
 import numpy as np
 import pytest
-from proof.summary import pytest_addoption, pytest_terminal_summary
+from nn import module_summary
+from proof import summary
+from proof.summary import pytest_addoption
 
-__all__ = ["Pair", "pair", "pytest_addoption", "pytest_terminal_summary"]
+__all__ = ["Pair", "pair", "pytest_addoption", "whole"]
 
 pytest_plugins = ["pytester"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")  # a test file that makes an array starts the backend for all of them
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    summary.write(terminalreporter)
+    module_summary.write(terminalreporter)
+
+
+@pytest.fixture(scope="session")
+def whole(request: pytest.FixtureRequest) -> bool:
+    """Whether --whole was asked for."""
+    return request.config.getoption("whole", default=False)
 
 
 class Pair:

@@ -169,7 +169,7 @@ def eye_(tensor: Tensor) -> Tensor:
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
     _axes("eye_", tensor, tensor.ndim == 2, "2 axes")
-    return _filled(tensor, jnp.eye(*tensor.shape))
+    return _filled(tensor, jnp.eye(tensor.shape[0], tensor.shape[1]))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
@@ -191,7 +191,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         raise ValueError(f"dirac_: {tensor.shape[0]} output channels in {groups} groups, wanted a multiple")
     out = tensor.shape[0] // groups
     d = jnp.arange(min(out, tensor.shape[1]))
-    middle = tuple(size // 2 for size in tensor.shape[2:])
+    middle: tuple[int, ...] = tuple(size // 2 for size in tensor.shape[2:])
     rows = (jnp.arange(groups)[:, None] * out + d).ravel()
     return _filled(tensor, jnp.zeros(tensor.shape, tensor.dtype).at[rows, jnp.tile(d, groups), *middle].set(1))
 

@@ -40,8 +40,6 @@ class IncompatibleKeys(NamedTuple):
         told = f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
         return told if any(self) else "<All keys matched successfully>"
 
-    __str__ = __repr__
-
 
 def state_dict(module: Module) -> dict[str, Array]:
     """Every parameter and persistent buffer by name, in torch's order: own ones, then those of each submodule.

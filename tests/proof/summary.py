@@ -15,7 +15,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole", action="store_true", help="run the whole proof: every entry, size, seed and dtype")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def write(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write what the tests counted, and the proof's table where any of it ran."""
     reports = [r for key in ("passed", "failed") for r in terminalreporter.stats.get(key, []) if r.when == "call"]
     for line in sorted(value for r in reports for name, value in r.user_properties if name == COUNTED):
         terminalreporter.write_line(line)

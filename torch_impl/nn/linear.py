@@ -39,7 +39,7 @@ class Linear(Module):
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(torch.empty(out_features, in_features, dtype=dtype))
-        self.register_parameter("bias", Parameter(torch.empty(out_features, dtype=dtype)) if bias else None)
+        self.bias = Parameter(torch.empty(out_features, dtype=dtype)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -98,7 +98,7 @@ class Bilinear(Module):
             raise ValueError(f"Bilinear: in1_features is {in1_features}, wanted 1 or more")
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         self.weight = Parameter(torch.empty(out_features, in1_features, in2_features, dtype=dtype))
-        self.register_parameter("bias", Parameter(torch.empty(out_features, dtype=dtype)) if bias else None)
+        self.bias = Parameter(torch.empty(out_features, dtype=dtype)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

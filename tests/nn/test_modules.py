@@ -1,0 +1,84 @@
+"""Every sample of torch's own table of modules: torch's state loaded into jax_impl.nn, judged by the verdict rule."""
+
+import json
+
+import pytest
+from nn.module_summary import MODULES, PROPERTY, summarised
+from nn.module_table import build, error_samples, judged, module_db, numpy, samples
+
+import jax_impl.nn
+from jax_impl.nn import Linear
+from parity.numerics import Verdict
+from parity.sides.inputs import rebuild
+
+
+def chosen(name, whole):
+    """The samples to run and how many there are: all in both modes, or the smallest in train mode."""
+    every = {training: samples(name, training=training) for training in (True, False)}
+    kept = [*every[True], *every[False]] if whole else [min(every[True], key=lambda sample: sample.size)]
+    return kept, sum(map(len, every.values()))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_with_torch_s_state_is_torch_s(name, whole, record_property):
+    if not hasattr(jax_impl.nn, name):
+        record_property(PROPERTY, json.dumps({"module": name, "missing": "not in jax_impl.nn yet"}))
+        return
+    ran, of = chosen(name, whole)
+    results = {sample.name: judged(sample) for sample in ran}
+    record_property(PROPERTY, json.dumps({"module": name, "ran": len(ran), "of": of}))
+    failed = [f"{name}: {result}" for name, result in results.items() if not result]
+    assert not failed, "\n".join(failed)
+
+
+def arrays(value):
+    import jax.numpy as jnp
+    import numpy as np
+
+    return rebuild(value, lambda _, leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_torch_refuses_is_refused_with_the_same_type_of_error(name):
+    if not hasattr(jax_impl.nn, name):
+        return  # told by the test above
+    for error in error_samples(name):
+        given = error.module_error_input
+        if error.error_on.name == "CONSTRUCTION_ERROR":
+            with pytest.raises(error.error_type):
+                build(name, given.constructor_input)
+        else:
+            module = build(name, given.constructor_input)
+            args, kwargs = arrays(numpy((list(given.forward_input.args), dict(given.forward_input.kwargs))))
+            with pytest.raises(error.error_type):
+                module(*args, **kwargs)
+
+
+def test_the_table_is_torch_s():
+    assert tuple(module_db()) == MODULES
+
+
+class Faulty(Linear):
+    """A linear layer that is off by one part in a billion."""
+
+    def __call__(self, input):
+        return super().__call__(input) * (1 + 1e-9)
+
+
+def test_a_fault_of_one_part_in_a_billion_is_found(monkeypatch):
+    sample = samples("Linear", training=True)[0]
+    assert judged(sample)
+    monkeypatch.setattr(jax_impl.nn, "Linear", Faulty)
+    result = judged(sample)
+    assert {f.verdict for f in result.findings if not f} == {Verdict.SEMANTIC}
+    assert {f.torch_path for f in result.findings if not f} >= {"output", "parameters.weight"}
+
+
+def test_the_summary_counts_and_names_what_is_missing():
+    lines = summarised(
+        [{"module": "A", "ran": 1, "of": 5}, {"module": "B", "missing": "none"}, {"module": "C", "missing": "none"}]
+    )
+    assert lines == [
+        "torch's table of modules: 1 of 114 modules, 1 of 5 samples of theirs; --whole runs all",
+        "  none: B C",
+    ]
