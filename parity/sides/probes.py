@@ -114,16 +114,15 @@ def probe_jax(device: str) -> Fingerprint:
     jnp = jax.numpy
     with jax.default_device(jax.devices("gpu" if device == "cuda" else "cpu")[0]):
         multiply = jax.jit(lambda a, b: a @ b)
+        unit = jnp.eye(SIZE, dtype=jnp.float32)  # said, since in a program that has turned x64 on it would be float64
 
         def matmul(x: float) -> float:
-            return float(multiply(jnp.full((SIZE, SIZE), x, jnp.float32), jnp.eye(SIZE))[0, 0])
+            return float(multiply(jnp.full((SIZE, SIZE), x, jnp.float32), unit)[0, 0])
 
         convolve = jax.jit(lambda image, kernel: jax.lax.conv(image, kernel, (1, 1), "VALID"))
 
         def convolution(x: float) -> float:
-            return float(
-                convolve(jnp.full((4, SIZE, 16, 16), x, jnp.float32), jnp.eye(SIZE)[:, :, None, None])[0, 0, 0, 0]
-            )
+            return float(convolve(jnp.full((4, SIZE, 16, 16), x, jnp.float32), unit[:, :, None, None])[0, 0, 0, 0])
 
         left = jnp.zeros((SIZE, SIZE), jnp.float16).at[:, :3].set(jnp.array([2048.0, 1.0, -2048.0], jnp.float16))
         summed = float(multiply(left, jnp.ones((SIZE, SIZE), jnp.float16))[0, 0])
