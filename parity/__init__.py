@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parity.numerics import Finding as Finding
     from parity.numerics import Verdict as Verdict
     from parity.report import Report as Report
+    from parity.report.side_by_side import show as show
     from parity.sides.given import JaxSide as JaxSide
     from parity.sides.given import TorchSide as TorchSide
     from parity.trace import Recording as Recording
@@ -42,9 +43,10 @@ _HOMES = {
     "check": "parity.checking",
     "check_seeds": "parity.checking",
     "compare": "parity.checking",
-    "record": "parity.checking",
-    "optim": "parity.convert",
     "map_weights": "parity.convert",
+    "optim": "parity.convert",
+    "record": "parity.checking",
+    "show": "parity.report.side_by_side",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -130,7 +130,7 @@ class CaseResult:
         return self.error is None and bool(self.findings) and all(self.findings) and all(self.published)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What a check found; truthy where something was compared and everything agrees.
 
@@ -194,6 +194,11 @@ class Report:
         from parity.report.text import render
 
         return render(self)
+
+    def __repr__(self) -> str:
+        from parity.report.phrases import counts, headline
+
+        return f"<Report of {counts(self)}: {headline(self)}>"
 
     def _repr_html_(self) -> str:
         from parity.report.html import fragment

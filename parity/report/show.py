@@ -34,7 +34,15 @@ def render(concept: str, *, width: int | None = None, color: bool = False) -> st
 
     stream = io.StringIO()
     columns = width or shutil.get_terminal_size((100, 24)).columns
-    console = Console(file=stream, width=columns, force_terminal=color, no_color=not color, legacy_windows=False)
+    # force_jupyter: in a notebook rich would write past the stream, to the cell
+    console = Console(
+        file=stream,
+        width=columns,
+        force_terminal=color,
+        force_jupyter=False,
+        no_color=not color,
+        legacy_windows=False,
+    )
     print_pair(concept, console)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 

@@ -52,6 +52,13 @@ def modules_of(concept: str) -> list[str]:
     return [concept, *sorted(inner, key=lambda name: (order.index(name) if name in order else len(order), name))]
 
 
+def unknown_name(concept: str, name: str, known: list[str]) -> str:
+    """What to say where a pair has no such name."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"its names are {', '.join(known)}"
+    return f"show: got {name!r}, wanted a name of the pair {concept}; {hint}"
+
+
 def file_of(side: str, module: str) -> Path | None:
     """Where a module of one side stands, or None."""
     return _modules(side).get(module)

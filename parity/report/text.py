@@ -92,7 +92,10 @@ def render(report: Report, *, width: int | None = None, detail: bool | None = No
 
     stream = _Stream(getattr(sys.stdout, "encoding", None) or "utf-8")
     columns = width or shutil.get_terminal_size((100, 24)).columns
-    console = Console(file=stream, width=columns, color_system=None, force_terminal=False, legacy_windows=False)
+    # force_jupyter: in a notebook rich would write past the stream, to the cell
+    console = Console(
+        file=stream, width=columns, color_system=None, force_terminal=False, force_jupyter=False, legacy_windows=False
+    )
     print_report(report, console, detail, everything=everything)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
