@@ -1,4 +1,4 @@
-"""What every test shares: the two sides of a pair behind one fixture, and the proof's option and summary."""
+"""What every test shares: the two sides of a pair behind one fixture, the option --whole and the summary."""
 
 import contextlib
 import importlib
@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from nn import module_summary
 from proof import summary
-from proof.summary import pytest_addoption
+from whole import pytest_addoption, pytest_collection_modifyitems, pytest_configure, whole
 
-__all__ = ["Pair", "pair", "pytest_addoption", "whole"]
+__all__ = ["Pair", "pair", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure", "whole"]
 
 pytest_plugins = ["pytester"]
 
@@ -25,12 +25,6 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")  # a test file that makes an a
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     summary.write(terminalreporter)
     module_summary.write(terminalreporter)
-
-
-@pytest.fixture(scope="session")
-def whole(request: pytest.FixtureRequest) -> bool:
-    """Whether --whole was asked for."""
-    return request.config.getoption("whole", default=False)
 
 
 class Pair:

@@ -12,6 +12,8 @@ from parity.bench import comparator as bench
 from parity.cli import app
 from parity.numerics import errors
 
+pytestmark = pytest.mark.part(2)
+
 OTHERS = [(library, dtype) for dtype in bench.DTYPES for library in bench.LIBRARIES if library != "numpy"]
 
 

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from parity.bench import optimizers as bench
 from parity.cli import app
 
+pytestmark = pytest.mark.part(2)
+
 
 @pytest.mark.parametrize("optimizer", bench.OPTIMIZERS)
 def test_each_takes_the_same_steps(optimizer):

@@ -12,6 +12,7 @@ import pytest
 from parity.cases import CONCEPTS, Case, Published, UnknownConcept, cases_of, resolve, run
 from parity.cases.runner import run_case
 from parity.numerics import Verdict
+from parity.report import Report
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -29,12 +30,23 @@ def public_names(concept):
     }
 
 
-@pytest.mark.parametrize("concept", CONCEPTS)
-def test_every_pair_agrees(concept):
-    report = run([concept])
+@pytest.mark.part(1, each="concept")
+@pytest.mark.parametrize(
+    ("concept", "case"),
+    [pytest.param(concept, case, id=case.name) for concept in CONCEPTS for case in cases_of(concept)],
+)
+def test_every_case_agrees(concept, case):
+    """`make run`, which CI runs too, checks them all; the tests one of each pair."""
+    result = run_case(case)
+    assert result, f"\n{Report((result,), {}, ('float64', 'float32'))}"
+    assert result.findings, "a case that compares nothing"
+
+
+def test_a_run_of_a_pair_is_a_report_of_all_its_cases():
+    report = run(["losses"])
     assert report, f"\n{report}"
     assert report.exit_status == 0
-    assert all(r.findings for r in report.results), "a case that compares nothing"
+    assert [r.name for r in report.results] == [case.name for case in cases_of("losses")]
 
 
 @pytest.mark.parametrize("concept", CONCEPTS)

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 from parity.checking.causes import explain_loss, explain_optimizer
 from parity.checking.divergence import locate
 
+pytestmark = pytest.mark.part(2)
+
 
 class Pair(nn.Module):
     def __init__(self) -> None:

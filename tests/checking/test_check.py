@@ -10,6 +10,8 @@ from torch.nn import functional as F
 import parity
 from parity import Verdict
 
+pytestmark = pytest.mark.part(2)
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(8, 64))
 W = RNG.normal(size=(64, 32)) / 8
@@ -58,6 +60,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.part(4)
 @pytest.mark.parametrize("name", HONEST)
 def test_an_honest_pair_agrees(name):
     torch_function, jax_function, inputs = HONEST[name]
@@ -67,6 +70,7 @@ def test_an_honest_pair_agrees(name):
     assert report.exit_status == 0
 
 
+@pytest.mark.part(4)
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_told_and_not_called_rounding(name):
     torch_function, jax_function, inputs, stage = FAULTS[name]

@@ -19,6 +19,8 @@ from parity.checking import Incomparable
 from parity.checking.runs import SideError
 from parity.trace import Recording
 
+pytestmark = pytest.mark.part(2)
+
 ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 32))
@@ -96,6 +98,7 @@ def told(report):
     return [repr(tuple(getattr(f, k) for k in kept)) for f in report.findings]
 
 
+@pytest.mark.part(5)
 @pytest.mark.parametrize("name", PAIRS)
 def test_compare_says_what_check_says(name, tmp_path):
     torch_function, jax_function, inputs, options = PAIRS[name]

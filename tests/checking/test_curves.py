@@ -12,6 +12,8 @@ from parity.checking.runs import Runs
 from parity.numerics import Verdict
 from parity.sides import side
 
+pytestmark = pytest.mark.part(2)
+
 RNG = np.random.default_rng(0)
 START = {"w": RNG.normal(size=5), "m": np.zeros(5), "v": np.zeros(5), "step": np.array(0.0)}
 INPUTS = {"state": START, "X": RNG.normal(size=(40, 8, 5)), "y": RNG.normal(size=(40, 8)), "order": np.arange(40)}

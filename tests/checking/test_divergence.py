@@ -29,6 +29,8 @@ from parity.numerics import Finding, Verdict
 from parity.sides.spool import Spool
 from parity.sides.torch_layers import TorchLayers
 
+pytestmark = pytest.mark.part(2)
+
 MIXING = "blocks.1.attn.qkv .. blocks.1.attn.proj"
 
 
@@ -56,6 +58,7 @@ def test_an_honest_twin_is_clean_and_every_layer_was_judged_forwards_and_backwar
     assert [f.stage for f in found].count("layer") == [f.stage for f in found].count("layer gradient") == 2 + 2 * 8
 
 
+@pytest.mark.part(3)
 @pytest.mark.parametrize(
     ("fault", "layer", "cause"),
     [
@@ -82,6 +85,7 @@ def test_a_fault_in_an_encoder_is_found_with_its_layer_and_its_cause(fault: str,
     assert found[0].fix
 
 
+@pytest.mark.part(1)
 @pytest.mark.parametrize(
     ("fault", "layer"),
     [("eps and more", "blocks.1.ln2"), ("gelu and more", "blocks.1.act"), ("scale and more", MIXING)],
@@ -159,6 +163,7 @@ def images(fault: str, *, train: bool = False, **options: Any) -> list[Finding]:
     return wrong(locate(model, twin, images_map(model, twin), images_inputs()))
 
 
+@pytest.mark.part(3)
 @pytest.mark.parametrize(
     ("fault", "options", "layer", "cause"),
     [
@@ -231,6 +236,7 @@ def test_a_port_of_a_transformer(options: dict[str, Any], layer: str | None, cau
     assert all(cause in f.cause and f.cause for f in found)
 
 
+@pytest.mark.part(0)
 @pytest.mark.parametrize("options", [{}, {"eps": 1e-3}], ids=["honest", "eps"])
 def test_a_port_of_a_residual_network(options: dict[str, Any]):
     torch.manual_seed(0)
@@ -243,6 +249,7 @@ def test_a_port_of_a_residual_network(options: dict[str, Any]):
     assert all("BatchNorm eps 0.001" in f.cause for f in found)
 
 
+@pytest.mark.part(0)
 @pytest.mark.parametrize("options", [{}, {"keep_order": False}], ids=["honest", "order"])
 def test_a_port_of_a_tagger(options: dict[str, Any]):
     torch.manual_seed(0)

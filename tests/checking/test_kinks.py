@@ -10,6 +10,8 @@ from torch.nn import functional as F
 import parity
 from parity import Verdict
 
+pytestmark = pytest.mark.part(2)
+
 X = np.array([-1.0, 0.0, 2.0, 0.0])
 TIED = np.array([1.0, 3.0, 3.0, 2.0])
 KINKS = {

@@ -15,6 +15,8 @@ from twins.language import LANGUAGE_MAP, LENGTH, VOCABULARY, NnxLanguage, TorchL
 import parity
 from parity import JaxSide, Verdict
 
+pytestmark = pytest.mark.part(2)
+
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(3, 2, 4, 4))
 IDS = RNG.integers(0, VOCABULARY, size=(2, LENGTH))

@@ -20,6 +20,8 @@ import parity
 from parity import JaxSide, TorchSide, Verdict
 from parity.sides import MissingFramework
 
+pytestmark = pytest.mark.part(2)
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, IN))
 MODEL = filled(TorchMLP())

@@ -14,6 +14,8 @@ from parity import Verdict
 from parity.checking import divergence
 from parity.report import CaseResult, Report
 
+pytestmark = pytest.mark.part(2)
+
 X = np.random.default_rng(0).normal(size=(4, IN))
 
 

@@ -9,6 +9,8 @@ import torch
 import parity
 from parity import Verdict
 
+pytestmark = pytest.mark.part(2)
+
 RNG = np.random.default_rng(0)
 X, W = RNG.normal(size=(16, 64)), RNG.normal(size=(64, 32))
 

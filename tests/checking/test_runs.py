@@ -10,6 +10,8 @@ from parity import Verdict
 from parity.checking import Task, examine
 from parity.sides import NoFloat64, side
 
+pytestmark = pytest.mark.part(2)
+
 X = np.random.default_rng(0).normal(size=(8, 16))
 
 

@@ -9,6 +9,8 @@ import torch
 from parity.checking.seeds import check_seeds, final_loss, steps_to
 from parity.numerics import Verdict
 
+pytestmark = pytest.mark.part(2)
+
 STEPS, BATCH, FEATURES = 60, 16, 6
 TEACHER = np.linspace(-1.0, 1.0, FEATURES)
 RATE = 0.05

@@ -18,6 +18,8 @@ from twins.perceptron import IN, OUT
 import parity
 from parity import Verdict
 
+pytestmark = pytest.mark.part(2)
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, IN))
 CLASSES = np.array([0, 1, 2, 1])

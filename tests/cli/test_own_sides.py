@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 
 from parity.cli import app, child
 
+pytestmark = pytest.mark.part(2)
+
 ROOT = Path(__file__).resolve().parents[2]
 PORT = """
 import os, signal

@@ -5,6 +5,8 @@ import pytest
 
 from parity.convert import Layout, LayoutError
 
+pytestmark = pytest.mark.part(2)
+
 PATTERNS = [
     ("o i -> i o", (4, 3), (3, 4), {}),
     ("o i kh kw -> kh kw i o", (2, 3, 4, 5), (4, 5, 3, 2), {}),

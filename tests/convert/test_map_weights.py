@@ -14,6 +14,8 @@ from ports import lstm_tagger, resnet, transformer
 import parity
 from parity.convert import Layout, MappingError, Rule
 
+pytestmark = pytest.mark.part(2)
+
 torch.set_num_threads(1)
 
 

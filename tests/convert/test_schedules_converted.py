@@ -13,6 +13,8 @@ from torch.optim.swa_utils import SWALR
 from parity.convert.schedules import plateau, schedules, tabulate
 from parity.sides import jax_backend
 
+pytestmark = pytest.mark.part(2)
+
 
 @pytest.fixture(autouse=True)
 def _quiet():

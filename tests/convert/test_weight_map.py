@@ -9,6 +9,8 @@ import torch
 
 from parity.convert import Layout, MappingError, Rule, WeightMap
 
+pytestmark = pytest.mark.part(2)
+
 
 def example() -> WeightMap:
     """A fused weight with two parts, a stack of two layers, and a bias that is a sum."""

@@ -9,6 +9,8 @@ from torch.optim import swa_utils
 
 from parity.sides import jax_backend
 
+pytestmark = pytest.mark.part(1)
+
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 UPDATES = 8
 

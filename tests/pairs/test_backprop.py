@@ -7,6 +7,8 @@ import pytest
 
 from parity.cases.backprop import WIDTHS, network
 
+pytestmark = pytest.mark.part(1)
+
 
 def start(pair, *, examples=1, widths=WIDTHS, seed=0):
     """The module, and a network's parameters, inputs and targets as its arrays."""

@@ -11,6 +11,8 @@ import safetensors.numpy
 from parity.cases.lenet import lenet_state, mlp_state
 from parity.sides import jax_backend
 
+pytestmark = pytest.mark.part(1)
+
 SIZES = (3, 4, 2)
 
 

@@ -9,6 +9,8 @@ from parity.cases.classifier import BATCH, STEPS, cifar10_cases, on_digits, pict
 from parity.cases.lenet import lenet_state
 from parity.data import digits
 
+pytestmark = pytest.mark.part(1)
+
 
 def arrays(pair, nest, dtype=None):
     """NumPy's arrays as the side's; floating ones in the dtype."""
@@ -139,6 +141,7 @@ def test_float32_stays_float32(pair):
     assert {array.dtype.name for array in numpy(pair, results).values()} == {"float32"}
 
 
+@pytest.mark.part(0)
 def test_one_epoch_of_digits_teaches_it_261_of_297(pair):
     inputs = on_digits(np.random.default_rng(0))
     results = numpy(pair, trained(pair.module("classifier"), **arrays(pair, inputs)))

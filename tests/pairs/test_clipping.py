@@ -9,6 +9,8 @@ import torch
 
 from parity.sides import jax_backend
 
+pytestmark = pytest.mark.part(1)
+
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 SHAPES = {"weight": (7, 5), "bias": (5,), "scale": ()}
 NORMS = (2.0, 1.0, 3.5, 0.5, math.inf, -math.inf, 0.0, -1.0)
@@ -63,6 +65,7 @@ def roundings(wanted, found, dtype):
 ROUNDINGS = 100
 
 
+@pytest.mark.part(4)
 @pytest.mark.parametrize("dtype", UNIT)
 @pytest.mark.parametrize("norm_type", NORMS)
 @pytest.mark.parametrize("max_norm", [0.5, 1e4])

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.part(1)
+
 CRITICAL = np.arccos(0.2)  # at v2 = -pi/2 the cost is -sin v1 + 0.2 v1, and turns where cos v1 = 0.2
 DEEPEST = (CRITICAL - 2 * np.pi, -np.pi / 2)
 LOCAL = (CRITICAL, -np.pi / 2)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.part(1)
+
 NEURON = {"w0": 2, "x0": -1, "w1": -3, "x1": -2, "w2": -3}
 CIRCUIT_INPUTS = {
     "product": "xy",

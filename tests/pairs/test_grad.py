@@ -5,6 +5,8 @@ import importlib
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.part(1)
+
 FLOATS = ("float64", "float32")
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from parity.cases.lenet import lenet_inputs, lenet_state, mlp_state
 
+pytestmark = pytest.mark.part(1)
+
 LAYERS = ("conv1", "conv2", "fc1", "fc2", "fc3")
 
 

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.part(1)
+
 
 @pytest.fixture
 def losses(pair):

@@ -8,6 +8,8 @@ import pytest
 from parity.cases.network import COUNTS, mnist_cases, support_vectors, train_in_numpy, training
 from parity.data import digits, random_orders, read_idx
 
+pytestmark = pytest.mark.part(1)
+
 
 @pytest.fixture
 def network(pair):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from optim_stream import SHAPES, STEPS, distance, in_jax, reference, run, stream
 
+pytestmark = pytest.mark.part(1)
+
 
 def stepped(pair, optimizer, gradient, params=None, **moved):
     """The updates and the state after one step of one weight, or of the params given."""

@@ -7,6 +7,8 @@ by 1e-8 within forty iterations in float64.
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.part(1)
+
 STEPS = 50
 CONFIGURATIONS = (
     {},

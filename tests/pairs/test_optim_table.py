@@ -7,7 +7,9 @@ import sys
 import numpy as np
 import pytest
 from optim_stream import distance, reference, run
-from proof.summary import COUNTED
+from whole import COUNTED
+
+pytestmark = pytest.mark.part(1)
 
 STREAMED = "SGD Adam AdamW Adamax NAdam RAdam RMSprop Adagrad Adadelta ASGD Rprop Adafactor Muon SparseAdam".split()
 OPTIMIZERS = (*STREAMED, "LBFGS")
@@ -63,6 +65,7 @@ def test_every_configuration_of_the_table_is_compared_and_none_refused(table, re
     assert all(configurations(table, optimizer) for optimizer in OPTIMIZERS)
 
 
+@pytest.mark.part(4)
 @pytest.mark.parametrize("side", ["torch", "jax"])
 @pytest.mark.parametrize("optimizer", STREAMED)
 def test_each_configuration_takes_torch_s_steps(table, side, optimizer):

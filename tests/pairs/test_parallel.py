@@ -10,6 +10,8 @@ import pytest
 
 from parity.cases.parallel import BATCH, ROWS, SPLITS
 
+pytestmark = pytest.mark.part(1)
+
 BATCHES = [(10, 5, 2), (7, 5, 2), (7, 5, 6, 2), (1, 5, 6, 2)]  # rows, then layers
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from parity.cases.perceptron import BITS, FACTORS, network
 
+pytestmark = pytest.mark.part(1)
+
 WEATHER = [6.0, 2.0, 2.0]
 
 

@@ -11,6 +11,8 @@ from schedulers import RATES, STEPS, TABLE, Entry, run, warmup
 
 from parity.sides import jax_backend
 
+pytestmark = pytest.mark.part(1)
+
 UNIT = 2.0**-53
 # those that torch computes from the count alone have no recursion
 RECURSIVE = [name for name in TABLE if not any(word in name for word in ("restarts", "cycle", "cyclic"))]
@@ -51,6 +53,7 @@ def excess(entry: Entry, wanted: np.ndarray, found: np.ndarray) -> float:
     return float(np.max(np.divide(difference, bound, out=np.where(difference > 0, np.inf, 0.0), where=bound > 0)))
 
 
+@pytest.mark.part(5)
 @pytest.mark.parametrize("name", TABLE)
 def test_every_scheduler_moves_what_torch_s_moves_over_300_steps(pair, theirs, name):
     entry = TABLE[name]
@@ -63,6 +66,7 @@ def test_every_scheduler_moves_what_torch_s_moves_over_300_steps(pair, theirs, n
             assert excess(entry, wanted[key], values) <= 1, key
 
 
+@pytest.mark.part(5)
 @pytest.mark.parametrize("name", RECURSIVE)
 def test_step_is_torch_s_recursion_bit_for_bit(pair, theirs, name):
     schedule = TABLE[name].ours(pair.module("schedules"), RATES[0])
@@ -153,6 +157,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.part(5)
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_optax_or_a_port_makes_of_it_is_told_apart(theirs, name):
     jax = jax_backend.start()

@@ -6,6 +6,8 @@ import pytest
 from parity.cases.sgd import VARIANTS, in_numpy, training
 from parity.data import digits
 
+pytestmark = pytest.mark.part(1)
+
 LOOPS = (
     ("train", "dampening"),
     ("train_in_place", "plain"),
@@ -218,6 +220,7 @@ def test_float32_stays_float32(pair, loop, variant):
     assert {array.dtype.name for array in floats} == {"float32"}
 
 
+@pytest.mark.part(0)
 def test_ten_sigmoid_neurons_read_287_of_297_digits(pair):
     """Nielsen's exercise without a hidden layer, eta 3.0, minibatches of 10, 30 epochs."""
     sgd, data = pair.module("sgd"), digits()

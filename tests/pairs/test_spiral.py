@@ -6,6 +6,8 @@ import pytest
 from parity.cases.spiral import LINEAR_LOSSES, TWO_LAYER_LOSSES
 from parity.data import case_study
 
+pytestmark = pytest.mark.part(1)
+
 SETTINGS = {"learning_rate": 1.0, "reg": 1e-3}
 
 
@@ -35,6 +37,7 @@ def test_the_linear_classifier_prints_the_pages_twenty_losses_and_its_accuracy(p
     assert f"{accuracy:.2f}" == "0.49"
 
 
+@pytest.mark.part(0)
 def test_the_net_prints_the_pages_first_six_losses_and_its_accuracy(pair):
     # the last four, at 6,000 to 9,000, are beyond the horizon of a comparison digit by digit: the case judges them
     _, losses, accuracy = train(pair, "two_layer", steps=5001)
@@ -42,6 +45,7 @@ def test_the_net_prints_the_pages_first_six_losses_and_its_accuracy(pair):
     assert f"{accuracy:.2f}" == "0.98"
 
 
+@pytest.mark.part(0)
 def test_at_float32_the_net_learns_the_spiral_along_its_own_path(pair):
     _, losses, accuracy = train(pair, "two_layer", steps=1000, dtype="float32")
     assert losses.dtype == np.float32

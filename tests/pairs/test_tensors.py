@@ -7,6 +7,8 @@ import pytest
 
 from parity.sides import jax_backend
 
+pytestmark = pytest.mark.part(1)
+
 FLOATS = ("float64", "float32", "float16")
 
 

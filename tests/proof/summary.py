@@ -5,14 +5,9 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
+from whole import COUNTED
 
 PROPERTY = "honest checks"
-COUNTED = "counted"
-"""Property of a test that counted something which a reader wants to see: the line to print."""
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--whole", action="store_true", help="run the whole proof: every entry, size, seed and dtype")
 
 
 def write(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,6 +17,7 @@ from proof.curves import (
 TOLD_BY_FLOAT32 = 1e-3  # of a float32 curve's size: what one sees on a plot
 
 
+@pytest.mark.part(1)
 @pytest.mark.parametrize("run", HONEST, ids=lambda run: run.name)
 def test_an_honest_run_of_the_library_agrees(run, whole):
     steps = run.steps if whole else run.short
@@ -32,6 +33,7 @@ def test_an_honest_run_of_the_library_agrees(run, whole):
     assert {f.step for f in result.findings if f.stage == "update"} == {s for s in (0, 10, 100, 1000) if s < steps}
 
 
+@pytest.mark.part(2)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_an_optimizer_that_is_a_little_wrong_is_found_with_its_step(fault, whole):
     # what finds them is float64; the whole proof shows too that float32 has nothing to do with it

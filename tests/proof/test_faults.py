@@ -9,8 +9,12 @@ from proof.faults.judging import BASELINES, PARITY, judged
 from proof.faults.table import MARKS, README, line, markdown, read
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_found_and_its_honest_twin_agrees(name):
+@pytest.mark.part(2, each="family")
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [pytest.param(family, fault.name, id=fault.name) for family, faults in FAMILIES.items() for fault in faults],
+)
+def test_a_fault_is_found_and_its_honest_twin_agrees(family, name):
     fault = FAULTS[name]
     judgement = judged(fault)
     told = [f"{f.stage} of {f.torch_path}: {f.verdict}, {f.message}" for f in judgement.honest if not f]

@@ -24,7 +24,7 @@ WITHOUT_FLOATS = {"order", "buckets"}
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # Of module scope, so that what belongs to one entry stays together and its sides are compiled once.
-    chosen = grid.whole() if metafunc.config.getoption("whole", default=False) else grid.reduced()
+    chosen = grid.whole() if metafunc.config.getoption("whole") else grid.reduced()
     if "size" in metafunc.fixturenames:
         metafunc.parametrize(("name", "size"), list(chosen), scope="module")
     elif "name" in metafunc.fixturenames:

@@ -8,6 +8,8 @@ import torch
 from parity.sides import side
 from parity.sides.inputs import cotangent, perturbed, rounded
 
+pytestmark = pytest.mark.part(3)
+
 RNG = np.random.default_rng(7)
 Z = RNG.normal(size=(4, 3)) + 1j * RNG.normal(size=(4, 3))
 X = RNG.normal(size=(3,))

@@ -13,6 +13,8 @@ from flax import linen, nnx
 from parity.sides import jax_program, side
 from parity.sides.jax_requests import requests_raised
 
+pytestmark = pytest.mark.part(3)
+
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(6, 8))
 F32, BF16 = jnp.float32, jnp.bfloat16

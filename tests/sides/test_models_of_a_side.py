@@ -21,6 +21,8 @@ from parity.sides.jax_tree import filled, flat
 from parity.sides.single import named_outputs, single_output
 from parity.sides.torch_model import TorchModel, random_state_kept
 
+pytestmark = pytest.mark.part(3)
+
 
 def tensors(model, dtype=torch.float64):
     return {n: torch.from_numpy(a).to(dtype) for n, a in model.parameters.items()}

@@ -22,6 +22,8 @@ from parity.sides import side
 from parity.sides.replay import Replay, ReplayedSide, active, replayable
 from parity.sides.tape import Draw, Unreplayable
 
+pytestmark = pytest.mark.part(3)
+
 RNG = np.random.default_rng(0)
 X, Q = RNG.normal(size=(4, 8)), RNG.normal(size=(2, 3, 5, 4))
 KEY = jax.random.PRNGKey(0)

@@ -9,6 +9,8 @@ import torch
 from parity.sides import NoFloat64, side
 from parity.sides.rounding import longest_paths
 
+pytestmark = pytest.mark.part(3)
+
 X = {"x": np.array([[0.5, -1.0], [2.0, 0.25]]), "n": 3}
 
 

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from parity.sides import side
 from parity.sides.torch_lift import PATIENCE
 
+pytestmark = pytest.mark.part(3)
+
 RNG = np.random.default_rng(6)
 X = RNG.normal(size=(6, 8))
 F32, BF16, FULL = torch.float32, torch.bfloat16, torch.float64

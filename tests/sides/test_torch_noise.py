@@ -14,6 +14,8 @@ from parity.numerics import confidence_factor, round_to
 from parity.sides import side
 from parity.sides.torch_noise import RoundingNoise, _stretch
 
+pytestmark = pytest.mark.part(3)
+
 H = 2.0**-24
 X = torch.from_numpy(np.random.default_rng(0).normal(size=(6, 6)))
 

@@ -12,6 +12,8 @@ import parity
 from parity.cli import app
 from parity.convert.optim.record import TrainingRecord
 
+pytestmark = pytest.mark.part(2)
+
 L = torch.optim.lr_scheduler
 
 

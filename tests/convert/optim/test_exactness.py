@@ -11,6 +11,8 @@ import torch
 
 import parity
 
+pytestmark = pytest.mark.part(2)
+
 RNG = np.random.default_rng(0)
 START = RNG.standard_normal(200).astype(np.float32)
 GRADIENTS = RNG.standard_normal((20, 200)).astype(np.float32)

@@ -9,6 +9,8 @@ from convert.optim.moves import apart
 
 import parity
 
+pytestmark = pytest.mark.part(2)
+
 START = {"w": np.linspace(-1.0, 2.0, 6).reshape(2, 3), "b": np.array([0.5, -0.25])}  # torch's order is not JAX's
 
 

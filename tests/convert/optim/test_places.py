@@ -11,6 +11,8 @@ from convert.optim.moves import TorchRun, apart, gradients, start
 import parity
 from parity.convert.optim.places import Places
 
+pytestmark = pytest.mark.part(2)
+
 SHAPES = {"conv.weight": (4, 3, 2, 2), "qkv.weight": (12, 4), "bias_a": (5,), "bias_b": (5,)}
 
 

@@ -13,6 +13,8 @@ import parity
 from parity.convert.optim.record import TrainingRecord
 from parity.convert.optim.translated import Translated
 
+pytestmark = pytest.mark.part(2)
+
 L = torch.optim.lr_scheduler
 SEEDS = range(1, 9)  # starts one unit in the last place away: torch's distance from itself is a matter of chance
 

@@ -16,6 +16,8 @@ from parity.convert.optim.tensors import FileError, Tensor, from_bytes, number_o
 from parity.convert.optim.torch_record import of_torch, to_torch
 from parity.trace import Trace
 
+pytestmark = pytest.mark.part(2)
+
 VALUES = {
     "none": None,
     "flags": (True, False),

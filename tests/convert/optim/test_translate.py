@@ -13,7 +13,7 @@ from convert.optim.moves import OPTIMIZERS, TorchRun, apart, gradients, jax_step
 
 import parity
 
-pytestmark = pytest.mark.filterwarnings("ignore::parity.convert.optim.exactness.InexactWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::parity.convert.optim.exactness.InexactWarning"), pytest.mark.part(2)]
 LIMIT = 1e-12  # of the parameters' size at float64: the issue's
 
 

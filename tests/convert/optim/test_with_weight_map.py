@@ -10,6 +10,8 @@ from flax import nnx
 
 import parity
 
+pytestmark = pytest.mark.part(2)
+
 X = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
 
 

@@ -40,13 +40,13 @@ def whole() -> dict[tuple[str, int], list[Check]]:
 
 
 def reduced() -> dict[tuple[str, int], list[Check]]:
-    """Every third entry at one small size and float32, and bfloat16 or float64 alone by turns, since compiling is what
+    """Every sixth entry at one small size and float32, and bfloat16 or float64 alone by turns, since compiling is what
     takes the time; and some sums of a million terms.
     """
     chosen: dict[tuple[str, int], list[Check]] = {}
     for place, entry in enumerate(TABLE.values()):
-        if place % 3 == 0:
-            further = "bfloat16" if place % 2 else "float64"
+        if place % 6 == 0:
+            further = "bfloat16" if place % 12 else "float64"
             chosen[entry.name, sizes(entry)[1]] = [(0, d) for d in dtypes(entry) if d in ("float32", further)]
         if entry.name in LONG:
             chosen[entry.name, SIZES[-1]] = [(0, "float32")]
