@@ -11,7 +11,7 @@ from parity.cases.lenet import lenet_inputs, mlp_inputs
 
 def lenet(impl: Any) -> Any:
     """The LeNet of the same side."""
-    return importlib.import_module(f"{impl.__package__}.nn").LeNet
+    return importlib.import_module(f"{impl.__package__}.lenet").LeNet
 
 
 def applied(impl: Any, *, state: Any, x: Any) -> Any:
@@ -21,7 +21,7 @@ def applied(impl: Any, *, state: Any, x: Any) -> Any:
 
 def applied_mlp(impl: Any, *, state: Any, x: Any) -> Any:
     """The same of an MLP, whose layers stand in a list."""
-    MLP = importlib.import_module(f"{impl.__package__}.nn").MLP
+    MLP = importlib.import_module(f"{impl.__package__}.lenet").MLP
     return impl.apply(MLP.skeleton(state), state, x)
 
 
