@@ -49,6 +49,7 @@ def unbroken():
     return Torch("float32").train(0, STEPS)
 
 
+@pytest.mark.part(0)
 def test_two_switches_in_float32_differ_by_no_more_than_one_ulp_in_the_start(tmp_path, unbroken):
     assert distance(switched(tmp_path / "run", "float32"), unbroken) <= one_ulp_away("float32")
 
