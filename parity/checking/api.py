@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.checking.batches import batches_of
 from parity.checking.consequences import with_consequences
 from parity.checking.models import check_models, require_both
 from parity.checking.question import Question
@@ -39,6 +40,7 @@ def check(
     targets: Any = None,
     optimizer: Any = None,
     steps: int = 0,
+    batches: Any = None,
     train: bool | None = None,
     dtypes: tuple[str, ...] = ("float64", "float32"),
     device: str = "cpu",
@@ -65,7 +67,10 @@ def check(
         targets: What the loss compares with: a NumPy array, or a nest of them.
         optimizer: A factory of a torch optimizer from a list of parameters, which is translated, or
             (torch_factory, optax_transform): one step from a state that both are given is compared.
-        steps: Length of the training curve that is compared, every step on these inputs.
+        steps: Length of the training curve that is compared, every step on these inputs unless there are batches.
+        batches: What the steps are made on: an iterable of (input, ..., targets), such as a DataLoader, at most `steps`
+            of it; or a pair of two, torch's and jax's own data, which are compared first, and torch's then used for
+            both. Where no inputs are given, the first batch is what the models are compared on.
         train: The mode of both models; None for the mode that each is in, and a difference is told.
         dtypes: Precisions to run at; float64 is always run, as the reference.
         device: "cpu" or "cuda", for both sides.
@@ -94,6 +99,11 @@ def check(
     """
     torch_side, jax_side = _sides(torch_side, jax_side)
     validate(dtypes, device)
+    told: tuple[Finding, ...] = ()
+    if batches is not None:
+        batches, told = batches_of(batches, steps)
+        first_inputs, first_targets = batches.steps[0]
+        inputs, targets, steps = inputs or first_inputs, first_targets if targets is None else targets, len(batches)
     values = tuple(_as_numpy(value) for value in inputs)
     common: dict[str, Any] = {"dtypes": tuple(dtypes), "device": device, "jit": jit}
     common |= {"gradient": gradient, "conventions": conventions or {}, "randomness": randomness, "name": name}
@@ -101,11 +111,13 @@ def check(
     if is_model(torch_side) or is_model(jax_side) or loss is not None or optimizer is not None:
         require_both()
         asked["targets"] = None if targets is None else _as_numpy(targets, "targets")
-        result = check_models(torch_side, jax_side, values, Question(**asked, train=train, **common))
+        asked |= {"batches": batches, "train": train}
+        result = check_models(torch_side, jax_side, values, Question(**asked, **common))
+        result = replace(result, findings=(*result.findings, *told))
     else:
-        _only_of_models(asked | {"train": train})
+        _only_of_models(asked | {"batches": batches, "train": train})
         result = _check_functions({"torch": torch_side, "jax": jax_side}, values, **common)
-    result = replace(result, findings=with_consequences(result.findings))
+        result = replace(result, findings=with_consequences(result.findings))
     return Report((result,), environment() | fingerprints(device), tuple(dtypes))
 
 

@@ -1,6 +1,6 @@
 """Which of the differences are consequences of an earlier one, so that a report tells of the earlier one first."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from parity.numerics import Finding, Verdict
@@ -18,7 +18,7 @@ input, so that a difference in one leads to none in another; tensors of one stag
 """
 
 
-def with_consequences(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def with_consequences(findings: Iterable[Finding], *, apart: Collection[str] = ()) -> tuple[Finding, ...]:
     """Say of each difference that an earlier one leads to, which one that is.
 
     Nothing is taken away and no verdict changes: a second fault behind the first may be among the consequences, and
@@ -27,6 +27,7 @@ def with_consequences(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
     Args:
         findings: In order.
+        apart: Stages of which an experiment has shown that they differ by themselves.
 
     Returns:
         The same with `follows`.
@@ -39,7 +40,7 @@ def with_consequences(findings: Iterable[Finding]) -> tuple[Finding, ...]:
             continue
         root = next((roots[stage] for stage in LEADS_TO.get(finding.stage, ()) if stage in roots), None)
         proven = finding.cause and (root is None or finding.cause != root.cause)
-        if root is None or (proven and root.stage != finding.stage):
+        if root is None or finding.stage in apart or (proven and root.stage != finding.stage):
             roots.setdefault(finding.stage, finding)
             kept.append(finding)
         else:

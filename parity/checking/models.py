@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from parity.checking.consequences import with_consequences
 from parity.checking.located import with_layers
+from parity.checking.loss import with_loss
 from parity.checking.matching import Match, match
 from parity.checking.outline import Outline, outlined
 from parity.checking.question import Question
@@ -97,6 +99,7 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
         return CaseResult(question.name, first, error=str(error), device=question.device, remarks=found.remarks)
     models = Models(torch, jax, found, outline, inputs, question.targets)
     result = _forward(models, question)
+    result, alone = with_loss(models, question, result)
     if question.optimizer is not None and result.error is None:
         from parity.checking.training import train
 
@@ -107,7 +110,8 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
     remarks = (*found.remarks, *outline.remarks, *map(_without_kinds, result.remarks))
     result = replace(result, findings=tuple(findings), remarks=remarks)
     drawn = question.randomness is not None or outline.randomness is not None
-    return with_layers(result, torch_side, given, found, inputs, question, mode=mode, drawn=drawn)
+    result = with_layers(result, torch_side, given, found, inputs, question, mode=mode, drawn=drawn)
+    return replace(result, findings=with_consequences(result.findings, apart=("loss",) if alone else ()))
 
 
 def _forward(models: Models, question: Question) -> CaseResult:

@@ -22,6 +22,8 @@ WORDS = {
     PARAMETERS: "the parameters",
     "state": "the state",
 }
+MANY = ("gradient", PARAMETERS)
+
 GENTLE = 2.0**-20
 """Factor of the loss that takes every gradient below a threshold of clipping, and changes no other rule's ratio."""
 
@@ -64,13 +66,31 @@ def explained(training: "Training", runs: Runs, found: list[Finding], step: int)
         return None
     before = [WORDS[kind] for kind in ORDER[: ORDER.index(first)] if any(_kind(f) == kind for f in found)]
     agree = f"{', '.join(before)} agree{'' if len(before) > 1 else 's'} there; " if before else ""
-    told = f"parts at step {step:,}: {agree}{WORDS[first]} {'differ' if WORDS[first].endswith('s') else 'differs'}"
+    told = f"parts at step {step:,}: {agree}{WORDS[first]} {'differ' if first in MANY else 'differs'}"
     plain = Parting(step, told)
+    if first in (OPTIMIZER, PARAMETERS):
+        proven = _setting(training)
+        if proven is not None:
+            return replace(plain, cause=proven[0], fix=proven[1])
     if first == OPTIMIZER:
         return _clipping(training, runs, plain)
     if first == PARAMETERS:
         return _factor(runs, plain)
     return plain
+
+
+def _setting(training: "Training") -> tuple[str, str] | None:
+    """The setting in which the two optimizers differ, by experiments on parameters and gradients of their own."""
+    from parity.checking.causes import explain_optimizer
+
+    question = training.question
+    if not isinstance(question.optimizer, (tuple, list)):
+        return None
+    try:
+        return explain_optimizer(*question.optimizer)
+    except Exception:
+        # It may take no other parameters than the model's: then the step itself has to tell.
+        return None
 
 
 def _kind(finding: Finding) -> str:

@@ -17,6 +17,7 @@ class Question:
         targets: What the loss compares with.
         optimizer: A torch factory, or (torch_factory, optax_transform); None for none.
         steps: Of the training curve.
+        batches: What its steps are made on, a Batches; None where every step is on the check's own inputs.
         train: The mode of both; None for the one that each is in.
         name, dtypes, device, gradient, jit, conventions, randomness: As for `check`.
     """
@@ -26,6 +27,7 @@ class Question:
     targets: Any = None
     optimizer: Any = None
     steps: int = 0
+    batches: Any = None
     train: bool | None = None
     name: str = "check"
     dtypes: tuple[str, ...] = ("float64", "float32")
@@ -64,6 +66,8 @@ class Question:
                 raise TypeError(f"check: {name} is {value!r:.60}, wanted a pair, torch's first")
         if self.optimizer is not None and loss is None:
             raise ValueError("check: an optimizer without a loss; give loss= and targets=")
+        if self.optimizer is None and self.batches is not None:
+            raise ValueError("check: batches without an optimizer; give optimizer=")
         if self.optimizer is None and self.steps:
             raise ValueError(f"check: steps={self.steps} without an optimizer; give optimizer=")
         if self.steps < 0:

@@ -19,7 +19,7 @@ from parity.checking.work import Task, examine
 from parity.numerics import Finding, Verdict
 from parity.report import CaseResult
 from parity.sides import MissingFramework
-from parity.sides.mapped import OPTIMIZER, PARAMETERS, STATE
+from parity.sides.mapped import OPTIMIZER, OWN, PARAMETERS, STATE
 
 STEP = "step"
 CARRIED = (PARAMETERS, STATE, OPTIMIZER)
@@ -46,10 +46,19 @@ class Training:
 
     def task(self, *, steps: int, curve: bool, start: int = 0, scale: float = 1.0) -> Task:
         """The task of these steps."""
-        plain = {"start": np.array(start), "steps": steps, "scale": scale, "curve": curve}
+        plain: dict[str, Any] = {"start": np.array(start), "steps": steps, "scale": scale, "curve": curve}
+        given = self.models.arguments()
+        if not curve:
+            # Of a single step the state is torch's on both sides, also where each keeps its own values.
+            sources = self.models.match.correspondence.sources  # type: ignore[union-attr]  # prepared with one
+            reached = {path for name in (*given[PARAMETERS], *given[STATE]) for path in sources[name]}
+            given[OWN] = {path: value for path, value in given[OWN].items() if path not in reached}
+        batches = self.question.batches
+        if batches is not None:
+            plain |= batches.stacked(start, start + steps) if curve else batches.at(start)
         return Task(
             self.question.name,
-            {**self.models.arguments(), OPTIMIZER: {}, **plain},
+            {**given, OPTIMIZER: {}, **plain},
             stage="curve" if curve else "update",
             wrt=(),
             carry=CARRIED,
@@ -124,17 +133,17 @@ def _prepared(models: Models, question: Question) -> tuple[Training | None, list
         return None, [Finding("update", "weights", "weights", Verdict.STRUCTURE, message)], []
     factory = question.of("torch", "optimizer")
     try:
-        slots, other, counts = torch_training.slot_names(models.torch, factory)
+        shaped, tensors, other, counts = torch_training.slot_names(models.torch, factory)
         transform, by_name = _transform(models, question)
         rule = jax_training.rule_of(models.jax, transform, models.torch.parameters, by_name=by_name)
     except Exception as error:
         message = f"the optimizer cannot be used: {first_line(error)}"
         return None, [Finding("update", "optimizer", "optimizer", Verdict.STRUCTURE, message)], []
-    shared = {s: at for s, at in rule.slots.items() if s in slots}
-    named = {s: at for s, at in rule.named.items() if s in slots}
+    shared = {s: places for s, places in rule.slots.items() if s in shaped}
+    named = {s: places for s, places in rule.named.items() if s in (*shaped, *tensors)}
     counts = counts and rule.counts
     rule = replace(rule, slots=shared, named=named, counts=counts)
-    unknown = [s for s in slots if s not in shared and s not in named]
+    unknown = [s for s in (*shaped, *tensors) if s not in shared and s not in named]
     remarks = []
     if unknown or other:
         remarks.append(
@@ -147,11 +156,12 @@ def _prepared(models: Models, question: Question) -> tuple[Training | None, list
         question,
         torch_training.training(models.torch, factory, question.of("torch", "loss"), found.state),
         jax_training.training(models.jax, rule, question.of("jax", "loss"), state),
-        slots=shared,
+        slots={slot: slot for slot in shared},
     )
     compared = frozenset({*shared, *named, *([STEP] if counts else [])})
     torch = _Comparable(torch, compared)
-    return Training(torch, jax, models, question, not unknown and not other, shared | named), [], remarks
+    beside = {slot: rule.at(slot) for slot in (*shared, *named)}
+    return Training(torch, jax, models, question, not unknown and not other, beside), [], remarks
 
 
 def _transform(models: Models, question: Question) -> tuple[Any, bool]:

@@ -33,7 +33,8 @@ class Finding:
     Truthy where the two sides agree, or differ in a convention that was accepted by name.
 
     Attributes:
-        stage: "structure", "forward", "loss", "state", "gradient", "layer", "layer gradient", "update" or "curve".
+        stage: "structure", "forward", "loss", "state", "gradient", "layer", "layer gradient", "data", "update" or
+            "curve".
         torch_path, jax_path: The tensor's name on each side.
         verdict: The Verdict.
         message: One sentence for a person, without the verdict's name.

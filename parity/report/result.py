@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.numerics import Finding, Verdict, worst
 
-STAGES = ("structure", "forward", "loss", "state", "gradient", "layer", "layer gradient", "update", "curve")
+STAGES = ("structure", "forward", "loss", "state", "gradient", "layer", "layer gradient", "data", "update", "curve")
 
 
 @dataclass(frozen=True)

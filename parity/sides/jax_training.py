@@ -36,28 +36,31 @@ class Rule:
     Attributes:
         transform: An optax.GradientTransformation.
         tree: tree(parameters by path) -> what it takes.
-        slots: Where it keeps one array for each parameter, by its path: torch's name of the slot with the place, such
-            as {"exp_avg": "0.mu"}.
-        named: The same for slots that are kept by torch's names, in torch's layout.
-        names: Torch's names of the parameters.
+        slots: Where it keeps one array for each parameter: by torch's name of the slot, then by the parameter's path,
+            the place, such as {"exp_avg": {"fc.kernel": "0.mu.fc.kernel"}}.
+        named: The same for slots that are kept by torch's names of the parameters, in torch's layout or as one number.
         counts: Whether its counter of steps is compared.
     """
 
     transform: Any
     tree: Callable[[Mapping[str, Any]], Any]
-    slots: Mapping[str, str]
-    named: Mapping[str, str]
-    names: tuple[str, ...]
+    slots: Mapping[str, Mapping[str, str]]
+    named: Mapping[str, Mapping[str, str]]
     counts: bool
 
-    def places(self, paths: Iterable[str]) -> dict[str, str]:
+    def places(self) -> dict[str, str]:
         """What the check calls each array of the slots, with its place in the state."""
-        own = {f"{at}/{p}": f"{at}.{p}" for at in self.slots.values() for p in paths}
-        return own | {f"{slot}/{n}": f"{at}.{n}" for slot, at in self.named.items() for n in self.names}
+        both = (*self.slots.items(), *self.named.items())
+        return {f"{slot}/{name}": place for slot, places in both for name, place in places.items()}
+
+    def at(self, slot: str) -> str:
+        """Where a slot is kept, such as "0.mu"; of several groups of parameters the first one's."""
+        name, place = next(iter((self.slots.get(slot) or self.named[slot]).items()))
+        return place.removesuffix(f".{name}")
 
 
 def training(model: JaxModel, rule: Rule, loss: Any, state: tuple[str, ...]) -> Callable[..., Any]:
-    """Steps of training, each on the same inputs.
+    """Steps of training.
 
     Args:
         model: The model.
@@ -67,7 +70,7 @@ def training(model: JaxModel, rule: Rule, loss: Any, state: tuple[str, ...]) -> 
 
     Returns:
         A function of parameters, state, inputs, targets, `optimizer` (slots as `Rule.places` calls them; {} for a fresh
-        one), `start`, `steps`, `scale` and `curve`, which gives what torch's gives.
+        one), `start`, `steps`, `scale`, `curve` and `batches`, which gives what torch's gives.
     """
     measured = jax_loss(loss)
     assert measured is not None
@@ -97,23 +100,25 @@ def training(model: JaxModel, rule: Rule, loss: Any, state: tuple[str, ...]) -> 
         steps: int,
         scale: float,
         curve: bool,
+        batches: Any = None,
     ) -> dict[str, Any]:
-        kept = _loaded(rule.transform.init(rule.tree(parameters)), optimizer, rule.places(parameters), start)
+        kept = _loaded(rule.transform.init(rule.tree(parameters)), optimizer, rule.places(), start)
         carry = (dict(parameters), dict(state_before), kept)
         if curve:
 
-            def step(carry: Any, _: Any) -> tuple[Any, Any]:
-                carry, value, _ = one_step(carry, inputs, targets, scale)
+            def step(carry: Any, batch: Any) -> tuple[Any, Any]:
+                own = {"inputs": inputs, "targets": targets} if batch is None else batch
+                carry, value, _ = one_step(carry, own["inputs"], own["targets"], scale)
                 return carry, value
 
-            carry, losses = jax.lax.scan(step, carry, length=steps)
+            carry, losses = jax.lax.scan(step, carry, batches, length=steps)
         else:
             carry, value, gradients = one_step(carry, inputs, targets, scale)
         left = {"parameters": carry[0], "state": {p: carry[1][p] for p in state}}
         if curve:
             return {"losses": losses, **left}
         places = flat(carry[2])
-        given = {name: places[place] for name, place in rule.places(parameters).items()}
+        given = {name: places[place] for name, place in rule.places().items()}
         counts = [leaf for name, leaf in places.items() if _counts(name, leaf)]
         steps_made = {STEP: jax.numpy.asarray(counts[0], int)} if rule.counts else {}
         return {"loss": value, "gradient": gradients, "optimizer": given | steps_made, **left}
@@ -148,18 +153,31 @@ def rule_of(model: JaxModel, transform: Any, names: Iterable[str], *, by_name: b
         return dict(parameters) if by_name else filled(model.tree, parameters)
 
     leaves = flat(jax.eval_shape(transform.init, tree(model.parameters)))
-    slots = _slots(leaves, tuple(model.parameters))
-    named = {} if slots else _slots(leaves, tuple(names))
-    return Rule(transform, tree, slots, named, tuple(names), any(_counts(n, leaf) for n, leaf in leaves.items()))
+    own, theirs = tuple(model.parameters), tuple(names)
+    # By name, paths are torch's names too, and numbers for each parameter, such as NAdam's product, are kept with them.
+    slots = {} if by_name else _slots(leaves, own, SYNONYMS)
+    named = _slots(leaves, theirs) if by_name or not slots else {}
+    return Rule(transform, tree, slots, named, any(_counts(n, leaf) for n, leaf in leaves.items()))
 
 
-def _slots(leaves: Mapping[str, Any], paths: tuple[str, ...]) -> dict[str, str]:
-    if not paths:
-        return {}
-    places = [n.removesuffix(f".{paths[0]}") for n in leaves if n.endswith(f".{paths[0]}")]
-    whole = [at for at in places if all(f"{at}.{p}" in leaves and leaves[f"{at}.{p}"].ndim for p in paths)]
-    own = {at: at.rpartition(".")[2] for at in whole}
-    return {SYNONYMS.get(name, name): at for at, name in own.items()}
+def _slots(
+    leaves: Mapping[str, Any], names: tuple[str, ...], synonyms: Mapping[str, str] | None = None
+) -> dict[str, dict[str, str]]:
+    """Slots that are kept for every parameter, in one group of parameters or over several, by the ends of places.
+
+    With synonyms they are optax's own, each an array of its parameter's shape; without, as torch calls them.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for place, leaf in leaves.items():
+        name = max((n for n in names if place.endswith(f".{n}")), key=len, default=None)
+        slot = place.removesuffix(f".{name}").rpartition(".")[2]
+        if name is None or slot in COUNTERS or (synonyms is not None and not leaf.ndim):
+            continue
+        slot = slot if synonyms is None else synonyms.get(slot, slot)
+        # Two of one slot for one parameter are two transformations' own; neither is known to be torch's.
+        twice = name in found.setdefault(slot, {})
+        found[slot][name] = "" if twice else place
+    return {slot: places for slot, places in found.items() if len(places) == len(names) and all(places.values())}
 
 
 def _loaded(kept: Any, optimizer: Mapping[str, Any], places: Mapping[str, str], start: int) -> Any:

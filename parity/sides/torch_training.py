@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from parity.sides.inputs import rebuild
 from parity.sides.torch_forward import torch_loss
 from parity.sides.torch_model import TorchModel
 
@@ -14,7 +15,7 @@ STEP = "step"
 
 
 def training(model: TorchModel, factory: Callable[..., Any], loss: Any, state: tuple[str, ...]) -> Callable[..., Any]:
-    """Steps of training, each on the same inputs.
+    """Steps of training.
 
     Args:
         model: The model.
@@ -24,9 +25,10 @@ def training(model: TorchModel, factory: Callable[..., Any], loss: Any, state: t
 
     Returns:
         A function of the arguments in `parity.sides.mapped`, `optimizer` (slots by "slot/parameter"; {} for a fresh
-        one), `start` (steps that were made before, an array), `steps`, `scale` (of the loss) and `curve`. It gives
-        "loss", "gradient", "optimizer", "parameters" and "state" after one step, or "losses", "parameters" and "state"
-        of a curve.
+        one), `start` (steps that were made before, an array), `steps`, `scale` (of the loss), `curve` and `batches`:
+        None where every step is on the same inputs, else "inputs" and "targets" with one entry a step in their first
+        axis. It gives "loss", "gradient", "optimizer", "parameters" and "state" after one step, or "losses",
+        "parameters" and "state" of a curve.
     """
     measured = torch_loss(loss)
     assert measured is not None
@@ -43,14 +45,17 @@ def training(model: TorchModel, factory: Callable[..., Any], loss: Any, state: t
         steps: int,
         scale: float,
         curve: bool,
+        batches: Any = None,
     ) -> dict[str, Any]:
         with torch.enable_grad():
             values = {n: p.detach().clone() for n, p in {**parameters, **fixed}.items()}
             trained = {n: p.requires_grad_() for n, p in values.items() if n not in model.frozen}
-            rule, schedule = _made(factory, list(trained.values()), int(start))
+            rule, schedule = made(factory, list(trained.values()), int(start))
             _load(rule, trained, optimizer)
             now, losses = dict(state_before), []
-            for _ in range(steps):
+            for step in range(steps):
+                if batches is not None:
+                    inputs, targets = _at(batches["inputs"], step), _at(batches["targets"], step)
                 output, after = model(values, now, tuple(inputs.values()))
                 now |= {name: after[name] for name in now}
                 value = measured(output, targets)
@@ -86,14 +91,29 @@ def training(model: TorchModel, factory: Callable[..., Any], loss: Any, state: t
     return function
 
 
+def _at(nest: Any, step: int) -> Any:
+    """One step's entry of every array."""
+    return rebuild(nest, lambda _, leaf: leaf[step])
+
+
 def optimizer_of(model: TorchModel, factory: Callable[..., Any]) -> tuple[Any, Any]:
     """The optimizer of a factory over the parameters of the check's copy of a model, and its scheduler or None."""
-    return _made(factory, [p for p in model.module.parameters() if p.requires_grad], 0)
+    return made(factory, [p for p in model.module.parameters() if p.requires_grad], 0)
 
 
-def _made(factory: Callable[..., Any], parameters: Sequence[torch.Tensor], start: int) -> tuple[Any, Any]:
-    made = factory(list(parameters))
-    rule, schedule = made if isinstance(made, (tuple, list)) else (made, None)
+def made(factory: Callable[..., Any], parameters: Sequence[torch.Tensor], start: int = 0) -> tuple[Any, Any]:
+    """What a factory makes of parameters: the optimizer, and its scheduler or None.
+
+    Args:
+        factory: Gives an optimizer, or (optimizer, scheduler).
+        parameters: Of the optimizer.
+        start: Steps that the scheduler has made.
+
+    Raises:
+        TypeError: If it gives no optimizer.
+    """
+    given = factory(list(parameters))
+    rule, schedule = given if isinstance(given, (tuple, list)) else (given, None)
     if not isinstance(rule, torch.optim.Optimizer):
         raise TypeError(
             f"the torch optimizer's factory gave a {type(rule).__name__}, wanted a torch.optim.Optimizer, or "
@@ -122,32 +142,37 @@ def _slots(rule: Any, trained: Mapping[str, torch.Tensor]) -> Iterator[tuple[str
     """The optimizer's state as "slot/parameter", and the number of steps once."""
     for name, parameter in trained.items():
         for slot, value in rule.state.get(parameter, {}).items():
-            if isinstance(value, torch.Tensor) and value.shape == parameter.shape and slot != STEP:
+            if isinstance(value, torch.Tensor) and slot != STEP:
                 yield f"{slot}/{name}", value.detach()
     steps = [slots[STEP] for slots in rule.state.values() if STEP in slots]
     if steps:
         yield STEP, torch.as_tensor(steps[0]).detach().long()
 
 
-def slot_names(model: TorchModel, factory: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """The slots that an optimizer keeps for each parameter, those of another shape, and whether it counts its steps.
+def slot_names(
+    model: TorchModel, factory: Callable[..., Any]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], bool]:
+    """The slots that an optimizer keeps for each parameter, and whether it counts its steps.
 
     Args:
         model: Whose parameters it is made for.
         factory: Of the optimizer.
 
     Returns:
-        What it has after one step with gradients of one; the counter is in neither of the two.
+        What it has after one step with gradients of one: slots of the parameter's shape, tensors of another shape,
+        what is no tensor, and whether there is a counter, which is in none of the three.
     """
     values = [torch.nn.Parameter(torch.from_numpy(a.copy())) for a in model.parameters.values()]
-    rule, _ = _made(factory, values, 0)
+    rule, _ = made(factory, values)
     for parameter in values:
         parameter.grad = torch.ones_like(parameter)
     rule.step()
-    shaped: dict[str, None] = {}
-    other: dict[str, None] = {}
+    kinds: dict[str, dict[str, None]] = {"shaped": {}, "tensors": {}, "other": {}}
     for parameter, slots in rule.state.items():
         for slot, value in slots.items():
             if slot != STEP and value is not None:
-                (shaped if getattr(value, "shape", None) == parameter.shape else other)[slot] = None
-    return tuple(shaped), tuple(other), any(STEP in slots for slots in rule.state.values())
+                tensor = isinstance(value, torch.Tensor)
+                kind = "other" if not tensor else "shaped" if value.shape == parameter.shape else "tensors"
+                kinds[kind][slot] = None
+    counts = any(STEP in slots for slots in rule.state.values())
+    return tuple(kinds["shaped"]), tuple(kinds["tensors"]), tuple(kinds["other"]), counts
