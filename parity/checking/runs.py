@@ -10,13 +10,13 @@ from parity.checking.recorded import RecordedSide
 from parity.checking.watch import announce
 from parity.numerics import FORMATS
 from parity.numerics.dtypes import REFERENCE
+from parity.numerics.moderation import MEMBERS
 from parity.sides import MissingFramework, NoFloat64, out_of_memory
 from parity.sides.inputs import perturbed, rounded
 from parity.trace import Trace
 
-ENSEMBLE = 8
-"""Members of the ensemble that measures a sensitivity. The root mean square of 8 samples is within a factor 2 of its
-limit nine times in ten, and the bound has lambda > 5 of those to give."""
+ENSEMBLE = MEMBERS
+"""Members of the ensemble that measures a sensitivity; what so few do not know, `moderated` makes up for."""
 
 RESPONSE_STEP = 2.0**-24
 """Size of the relative errors with which a float64 run is disturbed: one unit roundoff of float32. It is so large that

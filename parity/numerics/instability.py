@@ -30,12 +30,13 @@ def asymmetric(reading: Reading) -> bool:
     if reading.torch64.dtype.kind != "f" or reading.dtype == "float64" or reading.torch64.size == 0:
         return False
     torch, jax = _own_errors(reading)
-    limit64, _ = limits(reading, confidence_factor(reading.torch64.size))
-    if smallest_error(reading, limit64) >= 1.0:
-        return False  # zero but for rounding: any two roundings of zero lie far apart
     u = float_format(reading.dtype).unit_roundoff
-    size = rms(reading.r)
-    return max(torch, jax) > SLOPE * u * size and min(torch, jax) * _luck(reading.torch64.size) < max(torch, jax)
+    worse, better = max(torch, jax), min(torch, jax)
+    if not (worse > SLOPE * u * rms(reading.r) and better * _luck(reading.torch64.size) < worse):
+        return False
+    # Where it is zero but for rounding, any two roundings of zero lie far apart.
+    limit64, _ = limits(reading, confidence_factor(reading.torch64.size))
+    return not smallest_error(reading, limit64) >= 1.0
 
 
 def amplification(reading: Reading) -> tuple[str, float, float] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.numerics.dtypes import float_format
+from parity.numerics.moderation import moderated
 
 FALSE_ALARMS = 1e-6
 """The stated budget: probability that one comparison of an honest pair is called different."""
@@ -99,12 +100,18 @@ def bound(
 
 
 def limits(reading: Reading, lam: float) -> tuple[np.ndarray, np.ndarray]:
-    """The bounds at the reference's precision and at the working dtype."""
+    """The bounds at the reference's precision and at the working dtype, from moderated sensitivities."""
     coarse = reading.sensitivity if reading.coarse is None else reading.coarse
     return (
-        bound(reading.r, reading.sensitivity, reading.reference, lam, pairs=reading.pairs),
-        bound(reading.r, coarse, reading.dtype, lam, pairs=reading.pairs),
+        bound(reading.r, _moderated(reading, reading.sensitivity, lam), reading.reference, lam, pairs=reading.pairs),
+        bound(reading.r, _moderated(reading, coarse, lam), reading.dtype, lam, pairs=reading.pairs),
     )
+
+
+def _moderated(reading: Reading, sensitivity: np.ndarray | float, lam: float) -> np.ndarray | float:
+    if np.ndim(sensitivity) != reading.r.ndim or np.shape(sensitivity) != reading.r.shape:
+        return sensitivity
+    return moderated(np.asarray(sensitivity), reading.r, lam, reading.r.size, FALSE_ALARMS)
 
 
 def rms(array: np.ndarray) -> float:
