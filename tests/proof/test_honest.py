@@ -5,6 +5,7 @@ import json
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -91,14 +92,30 @@ def test_a_library_function_that_is_off_by_hundreds_of_units_is_no_false_alarm()
 
 
 def test_a_library_gradient_that_cancels_near_zero_is_said_to_amplify_rounding():
-    # optax's Huber loss is q^2 / 2 + d (|e| - q), q = min(|e|, d): where e is small its gradient is (q - d) + d.
+    # optax's Huber loss is q^2 / 2 + d (|e| - q), q = min(|e|, d): where e is small its gradient is (q - d) + d. The
+    # inputs are small too; beside those of size d, x - y itself is off by as much.
     rng = np.random.default_rng(0)
-    inputs = {"x": rng.normal(size=100_000), "y": rng.normal(size=100_000)}
+    inputs = {"x": rng.normal(size=10_000) / 100, "y": rng.normal(size=10_000) / 100}
     torch_loss = side("torch", lambda x, y: torch.nn.functional.huber_loss(x, y, delta=0.7))
     jax_loss = side("jax", lambda x, y: optax.huber_loss(x, y, delta=0.7).mean())
     result = examine(torch_loss, jax_loss, Task("huber", inputs), dtypes=("float32",))
     told = {f.torch_path: (f.verdict, f.worse) for f in result.findings if f.stage == "gradient"}
     assert told == dict.fromkeys(("x", "y"), (Verdict.UNSTABLE, "jax"))
+
+
+@pytest.mark.parametrize(
+    ("torch_function", "jax_function", "low"),
+    [
+        (torch.sigmoid, lambda input: 0.5 * (jnp.tanh(input / 2) + 1), -10),
+        (torch.tanh, lambda input: 2 * jax.nn.sigmoid(2 * input) - 1, -0.5),
+    ],
+)
+def test_an_identity_that_cancels_is_said_to_amplify_rounding_where_it_does(torch_function, jax_function, low):
+    # The table has both where nothing cancels.
+    inputs = {"input": np.random.default_rng(0).uniform(low, 3, size=10_000)}
+    sides = side("torch", torch_function), side("jax", jax_function)
+    result = examine(*sides, Task("identity", inputs, wrt=()), dtypes=("float32",))
+    assert [(f.verdict, f.worse) for f in result.findings if f.stage == "forward"] == [(Verdict.UNSTABLE, "jax")]
 
 
 def test_the_table_is_as_large_as_it_says() -> None:

@@ -215,3 +215,35 @@ def test_random_draws_are_left_alone():
         first = torch.rand(4)
     torch.manual_seed(0)
     assert torch.equal(first, torch.rand(4))
+
+
+def attention(q, k, v):
+    return torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), -1) @ v
+
+
+def unit_rows_times(v, g):
+    return v * (g / v.square().sum(1).sqrt())[:, None]
+
+
+FUSED = {
+    "attention": (F.scaled_dot_product_attention, attention, [(1, 1, 128, 32)] * 3),
+    "weight norm": (lambda v, g: torch._weight_norm(v, g[:, None], 0), unit_rows_times, [(4, 4000), (4,)]),
+}
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_a_fused_kernel_errs_by_all_that_it_adds_up(name):
+    # Seen as one operation, honest attention over 512 positions was UNSTABLE, and weight norm grew with its rows.
+    fused, plain, shapes = FUSED[name]
+    rng = np.random.default_rng(0)
+    inputs = {
+        key: rng.normal(size=shape) for key, shape in zip("qkv" if len(shapes) == 3 else "vg", shapes, strict=True)
+    }
+
+    def response(function):
+        probed = side("torch", lambda **named: function(*named.values()))
+        runs = [probed.disturbed(inputs, H, seed).tensors["forward/output"] for seed in range(8)]
+        return np.std(runs, axis=0).mean()
+
+    # A kernel is disturbed in what it reads and in what it gives, the formula in each of its two to five steps.
+    assert response(plain) / 2 < response(fused) < response(plain) * 4
