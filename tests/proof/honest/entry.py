@@ -90,7 +90,7 @@ def two_between(low: float, high: float) -> Callable[[np.random.Generator, int],
 
 ENOUGH = 100_000
 INDEPENDENT = (
-    "1e5 elements at most: each errs by itself, so that five seeds at three dtypes are 1.5e6 draws of one distribution, "
+    "1e5 elements at most: each errs by itself, so that five seeds at three dtypes are 1.5e6 draws of one distribution "
     "and the few roundings of each bound its tail; 1e6 of all would take the whole grid an hour more"
 )
 SHORT = "1e5 elements at most: its sums are short, or as long as those of an entry that has 1e6"
