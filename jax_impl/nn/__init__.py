@@ -12,6 +12,7 @@ from jax_impl.nn.containers import ModuleDict, ModuleList, ParameterDict, Parame
 from jax_impl.nn.flatten import Flatten, Unflatten
 from jax_impl.nn.linear import Bilinear, Identity, Linear
 from jax_impl.nn.module import Buffer, Module, Parameter
+from jax_impl.nn.recurrence import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from jax_impl.nn.state import IncompatibleKeys, load_state_dict, state_dict
 
 __all__ = [
@@ -32,4 +33,10 @@ __all__ = [
     "Identity",
     "Linear",
     "Bilinear",
+    "RNNCell",
+    "LSTMCell",
+    "GRUCell",
+    "RNN",
+    "LSTM",
+    "GRU",
 ]

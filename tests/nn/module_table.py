@@ -9,6 +9,7 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 import torch
 from flax import nnx
@@ -85,11 +86,29 @@ def in_jax(value: Any) -> Any:
         return jax_impl.nn.Parameter(np.asarray(value))[...]
     if isinstance(value, torch.dtype):
         return str(value).removeprefix("torch.")
+    if isinstance(value, torch.nn.TransformerEncoderLayer):
+        return encoder_layer(value)
     if callable(value) and getattr(value, "__module__", "").startswith(("torch", "builtins")):
         return getattr(jax_impl.functional, value.__name__)
     if isinstance(value, (tuple, list)):
         return type(value)(map(in_jax, value))
     return value
+
+
+def encoder_layer(layer: torch.nn.TransformerEncoderLayer) -> Any:
+    """The layer that torch's table hands to TransformerEncoder, whose arguments are read from what it holds."""
+    return jax_impl.nn.TransformerEncoderLayer(
+        layer.self_attn.embed_dim,
+        layer.self_attn.num_heads,
+        layer.linear1.out_features,
+        layer.dropout.p,
+        in_jax(layer.activation),
+        layer.norm1.eps,
+        layer.self_attn.batch_first,
+        layer.norm_first,
+        layer.linear1.bias is not None,
+        rngs=nnx.Rngs(0),
+    )
 
 
 def build(name: str, constructor: Any) -> Any:
@@ -126,7 +145,7 @@ def numpy(tree: Any) -> Any:
 def judged(sample: Sample, *, dtypes: tuple[str, ...] = ("float64", "float32")) -> CaseResult:
     """Load torch's state into the JAX module, run both, judge outputs, state and gradients by the verdict rule."""
     theirs, call = torch_module(sample), sample.forward
-    with torch.random.fork_rng(devices=()):
+    with jax.enable_x64(True):  # some of torch's constructors are given dtypes and arrays
         ours = nnx.eval_shape(lambda: build(sample.module, sample.constructor)).train(sample.training)
 
     def in_torch(parameters: Any, buffers: Any, args: Any, kwargs: Any) -> Any:

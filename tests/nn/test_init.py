@@ -1,0 +1,134 @@
+"""Initial values: the same distributions as torch.nn.init, by moments, bounds and the Kolmogorov-Smirnov test."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+from flax import nnx
+from scipy import stats
+
+from jax_impl.nn import Linear, Parameter, init
+
+SHAPE = (128, 256)
+ROWS = {
+    "uniform": ("uniform_", (-0.5, 2.0)),
+    "normal": ("normal_", (1.0, 3.0)),
+    "trunc_normal": ("trunc_normal_", (0.5, 1.0, -0.5, 1.0)),
+    "trunc_normal in a tail": ("trunc_normal_", (0.0, 1.0, 2.0, 3.0)),
+    "xavier_uniform": ("xavier_uniform_", (2.0,)),
+    "xavier_normal": ("xavier_normal_", (2.0,)),
+    "kaiming_uniform": ("kaiming_uniform_", (0.3,)),
+    "kaiming_uniform fan_out relu": ("kaiming_uniform_", (0, "fan_out", "relu")),
+    "kaiming_normal": ("kaiming_normal_", (0.3, "fan_in", "leaky_relu")),
+    "orthogonal": ("orthogonal_", (1.5,)),
+    "sparse": ("sparse_", (0.1, 0.5)),
+}
+ALARM = 1e-6
+"""How often a test may fail where the distributions are the same; seeds are fixed, so it fails always or never."""
+
+
+def drawn(name, args, shape=SHAPE):
+    torch.manual_seed(0)
+    theirs = getattr(torch.nn.init, name)(torch.empty(shape), *args).numpy()
+    parameter = Parameter(jnp.zeros(shape, jnp.float32))
+    given = getattr(init, name)(parameter, *args, generator=nnx.Rngs(0))
+    assert given is parameter
+    assert parameter[...].dtype == jnp.float32
+    return theirs, np.asarray(parameter[...])
+
+
+def same(theirs, ours):
+    """Whether two samples may come of one distribution: mean, spread and the whole of it."""
+    n, spread = theirs.size, theirs.std()
+    return (
+        stats.ks_2samp(theirs.ravel(), ours.ravel()).pvalue > ALARM
+        and abs(theirs.mean() - ours.mean()) < 7 * spread * (2 / n) ** 0.5  # 7: five in a million million
+        and abs(ours.std() / spread - 1) < 0.05
+    )
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_distribution_is_torch_s(row):
+    theirs, ours = drawn(*ROWS[row])
+    assert same(theirs, ours)
+    width = np.ptp(theirs)
+    if "uniform" in row or "trunc" in row:  # a bound is reached by both, to a thousandth of the width
+        assert abs(theirs.min() - ours.min()) < 1e-3 * width
+        assert abs(theirs.max() - ours.max()) < 1e-3 * width
+
+
+def test_a_distribution_that_is_wider_by_a_twentieth_is_seen():
+    theirs, ours = drawn("uniform_", (-1.0, 1.0))
+    assert same(theirs, ours)
+    assert not same(theirs, ours * 1.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "args"),
+    [
+        ("constant_", (3, 4), (0.3,)),
+        ("ones_", (3,), ()),
+        ("zeros_", (3,), ()),
+        ("eye_", (3, 5), ()),
+        ("dirac_", (4, 3, 5), ()),
+        ("dirac_", (6, 2, 3, 4), (3,)),
+        ("dirac_", (2, 4, 2, 3, 2), ()),
+    ],
+)
+def test_what_is_not_random_is_torch_s(name, shape, args):
+    theirs = getattr(torch.nn.init, name)(torch.full(shape, 7.0), *args).numpy()
+    assert np.array_equal(theirs, np.asarray(getattr(init, name)(jnp.full(shape, 7.0), *args)))
+
+
+def test_rows_or_columns_are_orthonormal_and_each_column_has_its_zeros():
+    for shape in ((4, 3, 5), (20, 4)):
+        w = np.asarray(init.orthogonal_(jnp.zeros(shape), 2.0, generator=jax.random.key(0))).reshape(shape[0], -1)
+        gram = w @ w.T if w.shape[0] < w.shape[1] else w.T @ w
+        assert np.abs(gram - 4 * np.eye(len(gram))).max() < 64 * np.finfo(np.float32).eps
+    _, ours = drawn("sparse_", (0.1, 0.5))
+    assert (ours == 0).sum(axis=0).tolist() == [13] * 256
+
+
+@pytest.mark.parametrize("name", ["linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
+def test_a_gain_is_torch_s(name):
+    assert init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
+    assert init.calculate_gain("leaky_relu", 0.2) == torch.nn.init.calculate_gain("leaky_relu", 0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "args"),
+    [
+        ("eye_", (3,), ()),
+        ("dirac_", (3, 3), ()),
+        ("dirac_", (3, 3, 3), (2,)),
+        ("xavier_uniform_", (3,), ()),
+        ("kaiming_normal_", (3, 3), (0, "fan_sideways")),
+        ("kaiming_normal_", (3, 3), (0, "fan_in", "swish")),
+        ("orthogonal_", (3,), ()),
+        ("sparse_", (3,), (0.1,)),
+        ("calculate_gain", None, ("swish",)),
+    ],
+)
+def test_what_torch_refuses_is_refused(name, shape, args):
+    theirs = () if shape is None else (torch.empty(shape),)
+    ours = () if shape is None else (jnp.zeros(shape),)
+    with pytest.raises(ValueError):
+        getattr(torch.nn.init, name)(*theirs, *args)
+    with pytest.raises(ValueError):
+        getattr(init, name)(*ours, *args)
+
+
+def test_there_is_no_global_generator():
+    with pytest.raises(ValueError, match=r"generator=rngs"):
+        init.uniform_(jnp.zeros(3))
+
+
+def test_a_linear_layer_starts_as_torch_s_does():
+    torch.manual_seed(0)
+    theirs = torch.nn.Linear(64, 512)
+    ours = Linear(64, 512, rngs=nnx.Rngs(0))
+    for name in ("weight", "bias"):
+        left, right = getattr(theirs, name).detach().numpy(), np.asarray(getattr(ours, name)[...])
+        assert stats.ks_2samp(left.ravel(), right.ravel()).pvalue > ALARM
+        assert np.abs(right).max() <= 1 / 8
