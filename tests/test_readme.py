@@ -1,14 +1,20 @@
 """The README tells the truth: its pairs, its counts, its commands and its first check are those of the project."""
 
 import ast
+import importlib
 import re
+import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 from typer.main import get_command
 
 from parity.cases import CONCEPTS, cases_of
 from parity.cli import app
+from parity.cli.work import Checking, checked
 from parity.numerics import Verdict
+from parity.report.text import render
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -44,6 +50,40 @@ def test_the_first_check_runs_and_says_what_the_readme_says():
     shown = re.search(r"```text\n(SEMANTIC.*?)```", README, re.S)[1]
     # Words and digits; a terminal of another width breaks the lines elsewhere.
     assert shown.split()[:20] == said[0][said[0].index("SEMANTIC  check") :].split()[:20]
+
+
+def said(text):
+    """Words alone: a terminal of another width breaks the lines elsewhere, another machine rounds anew."""
+    return [word for word in re.sub(r"[-\d.]+(e[-+]\d+)?|[─\s]+", " ", text).split() if word not in ("s", "min")]
+
+
+def test_the_session_goes_from_the_first_line_to_the_fix_as_it_says(tmp_path, monkeypatch):
+    port = re.search(r"```python\n(import jax, numpy as np, torch\nfrom flax.*?)```", README, re.S)[1]
+    sessions = re.findall(r"```text\n\$ (parity check port:TorchNet port:JaxNet)\n(.*?)```", README, re.S)
+    assert len(sessions) == 2
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    reports = []
+    for command, shown in sessions:
+        monkeypatch.delitem(sys.modules, "port", raising=False)
+        (tmp_path / "port.py").write_text(port)
+        importlib.invalidate_caches()
+        report = checked(Checking("port:TorchNet", "port:JaxNet", None, {"device": "cpu"}), lambda what: None)
+        timed = tuple(replace(result, seconds=3.1) for result in report.results)
+        report = replace(report, results=timed, environment={"command": command})
+        reports.append(report)
+        assert said(render(report, width=80)) == said(shown)
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        # What the report says to write.
+        port = (
+            port.replace("nnx.LayerNorm(16,", report.cause.fix.replace("...", "16").rstrip(")") + ",")
+            if report.cause
+            else ""
+        )
+    first, second = reports
+    assert f"fix: {first.cause.fix}" in README
+    assert not first
+    assert second
 
 
 def test_the_commands_it_names_exist():

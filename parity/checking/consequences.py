@@ -38,7 +38,9 @@ def with_consequences(findings: Iterable[Finding], *, apart: Collection[str] = (
         if finding or finding.verdict is Verdict.STRUCTURE or finding.follows:
             kept.append(finding)
             continue
-        root = next((roots[stage] for stage in LEADS_TO.get(finding.stage, ()) if stage in roots), None)
+        leading = [roots[stage] for stage in LEADS_TO.get(finding.stage, ()) if stage in roots]
+        same = (r for r in leading if finding.cause and r.cause == finding.cause)
+        root = next(same, leading[0] if leading else None)
         proven = finding.cause and (root is None or finding.cause != root.cause)
         if root is None or finding.stage in apart or (proven and root.stage != finding.stage):
             roots.setdefault(finding.stage, finding)

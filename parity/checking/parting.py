@@ -40,12 +40,18 @@ class Parting:
         step: The step.
         told: In words.
         cause, fix: Named where an experiment shows it, else empty.
+        kinds: What of the step it explains.
     """
 
     step: int
     told: str
     cause: str = ""
     fix: str = ""
+    kinds: tuple[str, ...] = ORDER
+
+    def explains(self, finding: Finding) -> bool:
+        """Whether a finding of the step, before it has its user's names, differs for this cause."""
+        return not finding and finding.step == self.step and _kind(finding) in self.kinds
 
 
 def explained(training: "Training", runs: Runs, found: list[Finding], step: int) -> Parting | None:
@@ -68,10 +74,12 @@ def explained(training: "Training", runs: Runs, found: list[Finding], step: int)
     agree = f"{', '.join(before)} agree{'' if len(before) > 1 else 's'} there; " if before else ""
     told = f"parts at step {step:,}: {agree}{WORDS[first]} {'differ' if first in MANY else 'differs'}"
     plain = Parting(step, told)
-    if first in (OPTIMIZER, PARAMETERS):
+    if parted & {OPTIMIZER, PARAMETERS}:
         proven = _setting(training)
         if proven is not None:
-            return replace(plain, cause=proven[0], fix=proven[1])
+            # Beside gradients that differ the optimizer has a fault of its own, and is not all that parts the curves.
+            kinds = ORDER if first in (OPTIMIZER, PARAMETERS) else (OPTIMIZER, PARAMETERS)
+            return replace(plain, cause=proven[0], fix=proven[1], kinds=kinds)
     if first == OPTIMIZER:
         return _clipping(training, runs, plain)
     if first == PARAMETERS:

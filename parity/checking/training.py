@@ -10,7 +10,7 @@ import numpy as np
 from parity.checking.curves import FORCED, before_parting
 from parity.checking.matching import listed
 from parity.checking.models import Models, jax_state, sides
-from parity.checking.parting import explained
+from parity.checking.parting import ORDER, Parting, explained
 from parity.checking.question import Question
 from parity.checking.runs import Runs, SideError, first_line, run_side
 from parity.checking.structure import compare_structure
@@ -111,8 +111,7 @@ def train(models: Models, question: Question, result: CaseResult) -> CaseResult:
         missing = isinstance(raised, MissingFramework)
         return replace(result, error=str(raised), missing=missing)
     if cause is not None:
-        found = [_with(cause, f) if f.stage == "curve" and not f else f for f in found]
-        updates = [_with(cause, f) if not f and f.step == cause.step else f for f in updates]
+        found = [_with(cause, f, why=cause.kinds == ORDER) if f.stage == "curve" and not f else f for f in found]
     return replace(
         result,
         findings=(*result.findings, *told, *updates, *found),
@@ -199,13 +198,14 @@ class _Comparable:
         return replace(trace, tensors={n: a for n, a in trace.tensors.items() if n not in alone})
 
 
-def _steps(training: Training, also: tuple[int, ...]) -> tuple[list[Finding], Any]:
+def _steps(training: Training, also: tuple[int, ...]) -> tuple[list[Finding], Parting | None]:
     """Single steps from shared states: the first, those in FORCED, and the one at which the curve parted."""
     question = training.question
     wanted = {s for s in {*FORCED, *also} if s < max(question.steps, 1)} if training.forced else {0}
     found: list[Finding] = []
     carried: dict[str, Any] = {name: training.task(steps=1, curve=False).inputs[name] for name in CARRIED}
-    at, cause = 0, None
+    at = 0
+    cause: Parting | None = None
     for start in sorted(wanted):
         while at < start:
             carried, at = _carried(training, carried, at), at + 1
@@ -218,6 +218,8 @@ def _steps(training: Training, also: tuple[int, ...]) -> tuple[list[Finding], An
             own = [f for f in (*structure, *judged) if f.stage != "structure" or not f]
             if cause is None:
                 cause = explained(training, runs, own, start)
+            if cause is not None:
+                own = [_with(cause, f, why=cause.explains(f)) if not f and f.step == cause.step else f for f in own]
             found += [training.told(f) for f in own]
     return found, cause
 
@@ -236,5 +238,7 @@ def _carried(training: Training, carried: dict[str, Any], at: int) -> dict[str, 
     return {kind: {**(carried[kind] if kind != OPTIMIZER else {}), **after[kind]} for kind in CARRIED}
 
 
-def _with(cause: Any, finding: Finding) -> Finding:
-    return replace(finding, note="; ".join(filter(None, (finding.note, cause.told))), cause=cause.cause, fix=cause.fix)
+def _with(parting: Parting, finding: Finding, *, why: bool) -> Finding:
+    """A finding with what is known of the step at which the trainings part, and the cause where that is its own."""
+    finding = replace(finding, note="; ".join(filter(None, (finding.note, parting.told))))
+    return replace(finding, cause=parting.cause, fix=parting.fix) if why else finding

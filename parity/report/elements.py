@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from parity.numerics import Errors, Finding, Verdict, worst
 from parity.report.markup import Markup, joined, table, tag
-from parity.report.phrases import WHOLE, beside, figure, full_name
+from parity.report.phrases import WHOLE, beside, figure, full_name, sentence
 from parity.report.result import CaseResult, PublishedNumber
 
 
@@ -20,12 +20,19 @@ def comparisons(result: CaseResult) -> Markup:
     for f in result.findings:
         apart64, apart = (figure(e.max_abs) if e else "-" for e in (f.errors64, f.errors))
         apart += "" if len(dtypes) == 1 else f" {f.dtype}"
-        step, found = "-" if f.step is None else f"{f.step:,}", "; ".join(filter(None, (f.message, f.note)))
+        step, found = "-" if f.step is None else f"{f.step:,}", "; ".join(filter(None, (sentence(f), f.note, why(f))))
         numbers = [apart64, figure(f.ratio64), apart, figure(f.ratio), figure(f.rho), figure(f.power)]
         rows.append([f.stage, tensor(f), step, badge(f.verdict), *numbers, found])
     caption = f"Comparisons of {full_name(result)}: largest difference at both precisions, its share of the bound, and "
     caption += "the smallest part of its size that would have been found"
     return table(caption, heads, rows, long=(1, 10))
+
+
+def why(finding: Finding) -> str:
+    """What leads to a difference, where that is known."""
+    if finding.follows:
+        return f"a consequence of {finding.follows}"
+    return f"cause: {finding.cause}" if finding.cause else ""
 
 
 def printed_tables(result: CaseResult) -> list[Markup]:

@@ -29,6 +29,7 @@ from parity.report.phrases import (
     Told,
     accepted,
     both_values,
+    circumstances,
     closing,
     column,
     columns,
@@ -42,7 +43,6 @@ from parity.report.phrases import (
     install,
     outcome,
     place,
-    remarks,
     seconds,
     sentence,
     share,
@@ -158,13 +158,16 @@ class _Writer:
 
     def _card(self, found: Told, number: int) -> Markup:
         item, verdict = found.item, verdict_of(found.item)
-        parts = [tag("p", unmet(item))] if isinstance(item, PublishedNumber) else self._evidence(found.result, item)
-        parts += [tag("p", line, class_="soft") for line in folded(found, "all stand in the table below")]
+        more = [tag("p", line) for line in folded(found, "all stand in the table below")]
+        if isinstance(item, PublishedNumber):
+            parts = [tag("p", unmet(item)), *more]
+        else:
+            parts = [*_told(item), *more, *self._evidence(found.result, item)]
         title = tag("h3", badge(verdict), " ", title_of(found.result, item))
         return tag("article", title, *parts, class_=f"divergence {css_class(verdict)}", id=f"{self.prefix}{number}")
 
     def _evidence(self, result: CaseResult, finding: Finding) -> list[Markup]:
-        parts = [tag("p", line) for line in (sentence(finding), *remarks(finding)) if line]
+        parts: list[Markup] = []
         measured = statistics(finding)
         heads = ("precision", "largest difference", "at", "x bound", "torch", "jax", "torch at float64", "differ")
         rows = []
@@ -183,7 +186,7 @@ class _Writer:
             )
         if rows:
             parts.append(table("What was measured", heads, rows))
-        histograms = [drawing for dtype, e, _ in measured for drawing in histogram(dtype, e)]
+        histograms = [drawing for dtype, e, _ in measured if e.count > 1 for drawing in histogram(dtype, e)]
         if histograms:
             parts.append(tag("div", *histograms, class_="histograms"))
         if finding.stage == "curve":
@@ -273,6 +276,14 @@ class _Writer:
             tag(*item) for pair in self.report.environment.items() for item in zip(("dt", "dd"), pair, strict=True)
         ]
         return [_section("Environment", tag("dl", *items))] if items else []
+
+
+def _told(finding: Finding) -> list[Markup]:
+    """What differs, why, and what to write instead, in words."""
+    parts = [tag("p", line) for line in (sentence(finding), *circumstances(finding)) if line]
+    parts += [tag("p", tag("b", "cause"), " ", finding.cause)] if finding.cause else []
+    parts += [tag("p", tag("b", "fix"), " ", tag("code", finding.fix), class_="fix")] if finding.fix else []
+    return parts
 
 
 def _section(title: str, *children: Markup) -> Markup:

@@ -149,13 +149,17 @@ def counts(report: Report) -> str:
 
 
 def headline(report: Report) -> str:
-    """The result in a few words: "all agree", "3 differ, 1 case could not run"."""
-    differ, failed = sum(1 for _ in divergences(report)), sum(r.error is not None for r in report.results)
+    """The result in a few words: "all agree", "1 differs, 9 more as a consequence", "1 case could not run"."""
+    every, failed = sum(1 for _ in divergences(report)), sum(r.error is not None for r in report.results)
+    more = sum(len(item.consequences) for item in told(report))
+    differ = every - more
     if not report.findings and not differ and not failed:
         return NOTHING
     if not report:
         could_not = f"{counted(failed, 'case')} could not run" if failed else ""
-        return ", ".join(filter(None, (f"{differ:,} differ{'s' if differ == 1 else ''}" if differ else "", could_not)))
+        following = f"{more:,} more as a consequence" if more else ""
+        differing = f"{differ:,} differ{'s' if differ == 1 else ''}" if differ else ""
+        return ", ".join(filter(None, (differing, following, could_not)))
     named = len(conventions(report))
     return "all agree" + (f", {named:,} by a named convention" if named else "")
 
@@ -272,10 +276,15 @@ def worse(finding: Finding) -> str:
 
 def remarks(finding: Finding) -> list[str]:
     """What stands below a finding's numbers: the worse side, the cause and its fix, the reference, notes."""
-    reference = f"no float64 reference: judged at {finding.reference}" if finding.reference != "float64" else ""
     cause = f"cause: {finding.cause}" if finding.cause else ""
     fix = f"fix: {finding.fix}" if finding.fix else ""
-    return [line for line in (worse(finding), where(finding), reference, finding.note, cause, fix) if line]
+    return [line for line in (*circumstances(finding), cause, fix) if line]
+
+
+def circumstances(finding: Finding) -> list[str]:
+    """The same without the cause and its fix."""
+    reference = f"no float64 reference: judged at {finding.reference}" if finding.reference != "float64" else ""
+    return [line for line in (worse(finding), where(finding), reference, finding.note) if line]
 
 
 def where(finding: Finding) -> str:

@@ -10,7 +10,7 @@ from parity.sides.torch_training import made
 Parameters = Mapping[str, torch.Tensor]
 Factory = Callable[[list[torch.Tensor]], Any]
 LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
-EPSILONS = (1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3)
+EPSILONS = (1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 DECAYS = (0.0, 1e-4, 1e-2)
 BETAS = ((0.9, 0.999), (0.9, 0.99), (0.9, 0.95), (0.5, 0.999))
 DECAYING = {"Adam": "coupled: added to the gradient", "AdamW": "decoupled: taken from the weights"}

@@ -25,6 +25,10 @@ def agreeing(stage):
         ((differing("update"), differing("update", "y"), differing("curve")), ("", "update of x", "update of x")),
         # A cause that was proven is a fault of its own; a name or a shape always is.
         ((differing("layer"), differing("loss", cause="sum"), differing("gradient")), ("", "", "layer of x")),
+        (
+            (differing("loss", cause="sum"), differing("update", cause="eps"), differing("update", "y", cause="eps")),
+            ("", "", "update of x"),
+        ),
         ((differing("forward"), differing("gradient", verdict=Verdict.STRUCTURE)), ("", "")),
     ],
 )

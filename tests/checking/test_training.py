@@ -207,6 +207,14 @@ def test_a_curve_that_parts_is_taken_to_its_step():
     assert "parts at step 3" in losses.note
 
 
+def test_an_optimizer_has_a_fault_of_its_own_beside_a_loss_that_is_wrong():
+    loss = (torch_cross_entropy, jax_cross_entropy(reduce=jnp.sum))
+    report = check(loss=loss, optimizer=(adam, optax.adam(0.01, eps=1e-4)), steps=3, gradient=False)
+    causes = [f.cause.partition(".")[0] for f in report.findings if not f and not f.follows]
+    assert causes == ["reduction sum, torch has mean", "eps 0"]
+    assert not any(f.cause for f in report.findings if f.stage == "curve")
+
+
 def test_a_schedule_that_is_a_step_behind_is_named():
     optimizer, schedule = stepped, optax.sgd(lambda count: 0.1 * 0.5 ** ((jnp.maximum(count - 1, 0)) // 3), 0.9)
     report = check(optimizer=(optimizer, schedule), steps=6, gradient=False)

@@ -156,8 +156,10 @@ def mixed() -> Report:
 def hostile() -> Report:
     """Names and messages that try to be markup, terminal codes, mathematics, and no text at all."""
     part, drawn = curve(HOSTILE, Verdict.SEMANTIC, steps=60)
-    bad = Finding("forward", HOSTILE, HOSTILE, Verdict.STRUCTURE, f"got {HOSTILE}", note=HOSTILE)
-    findings = (bad, part, replace(bad, verdict=Verdict.CONVENTION, accepted=True))
+    bad = Finding(
+        "forward", HOSTILE, HOSTILE, Verdict.STRUCTURE, f"got {HOSTILE}", note=HOSTILE, cause=HOSTILE, fix=HOSTILE
+    )
+    findings = (bad, part, replace(bad, verdict=Verdict.CONVENTION, accepted=True), replace(bad, follows=bad.label))
     number = PublishedNumber(HOSTILE, HOSTILE, "1.0", 2.0, 2.0, 0.0)
     case = CaseResult(f"evil.{HOSTILE}", findings, (number,), (drawn,), remarks=(HOSTILE,))
     return Report((case, CaseResult(f"{HOSTILE}.x", error=HOSTILE, device=HOSTILE)), {HOSTILE: HOSTILE}, (HOSTILE,))

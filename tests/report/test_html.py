@@ -11,7 +11,7 @@ from parity.numerics import Verdict
 from parity.report import html
 from parity.report.html import CARDS
 from parity.report.markup import Markup, joined, tag
-from parity.report.phrases import printable
+from parity.report.phrases import printable, sentence
 from parity.report.result import Report
 
 IMAGE = "<img src=x onerror=alert(1)>"
@@ -74,7 +74,7 @@ def missing(markup, report):
     """Findings, printed numbers, curves, errors and remarks of which the page holds no word."""
     told = " ".join(Elements(markup).texts)
     results = report.results
-    words = [f"{part.torch_path} {part.message} {part.note}" for part in report.findings]
+    words = [f"{part.torch_path} {sentence(part)} {part.note} {part.cause}" for part in report.findings]
     words += [p.label for r in results for p in r.published] + [c.name for r in results for c in r.curves]
     words += [text for r in results for text in (*r.remarks, (r.error or "").strip())]
     return [text for text in words if not all(printable(word) in told for word in text.split())]
@@ -94,7 +94,9 @@ def test_a_finding_that_is_lost_is_noticed(sample, less, path):
 
 
 def test_every_comparison_has_a_row_of_its_own(report):
-    rows = re.findall(r"<tr><td>(?:structure|forward|loss|gradient|update|curve)</td>", page(report))
+    rows = re.findall(
+        r"<tr><td>(?:structure|forward|loss|layer|layer gradient|gradient|update|curve)</td>", page(report)
+    )
     assert len(rows) == len(report.findings)
 
 
@@ -199,6 +201,15 @@ def test_many_divergences_get_a_card_up_to_a_cap_and_the_rest_is_counted(sample)
     assert markup.count("<article") == CARDS < differ
     assert f"{differ - CARDS} more differ; they stand in the table below." in markup
     assert len(markup) < 600_000
+
+
+def test_a_card_tells_the_cause_and_the_fix_and_counts_what_follows(sample):
+    text = page(sample("following"))
+    assert len(re.findall("<article", text)) == 2
+    assert '<h1><span aria-hidden="true">✗</span> 3 differ, 5 more as a consequence</h1>' in text
+    assert "<b>fix</b> <code>epsilon=1e-05</code>" in text
+    assert "5 later comparisons differ as a consequence: forward 1, layer gradient 1, gradient 3" in text
+    assert text.count("a consequence of layer of norm0") == 4
 
 
 def test_curves_are_drawn_once(sample):
