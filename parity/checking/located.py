@@ -55,6 +55,7 @@ def with_layers(
         return _remarked(result, f"layers: not told apart: {first_line(error)}")
     if not question.gradient:
         layers = tuple(f for f in layers if f.stage != GRADIENT)
+    layers = accepted(layers, result.findings)
     wrong = tuple(f for f in layers if not f)
     agreeing = sum(f.compared for f in layers if f)
     if not wrong:
@@ -62,6 +63,28 @@ def with_layers(
         return _remarked(result, text)
     result = replace(result, findings=(*wrong, *result.findings))
     return _remarked(result, f"layers: each alone was fed torch's input; {agreeing} comparisons agree")
+
+
+def accepted(layers: tuple[Finding, ...], whole: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The layers' findings, their kinks and ties accepted where the whole models' are.
+
+    A kink in a layer is why a gradient of the whole model differs there, and that difference is what a user accepts by
+    name. Where one of the whole model's stays unaccepted, so do all of the layers', since no name says whose it is.
+
+    Args:
+        layers: Of the layers.
+        whole: Of the whole models, conventions applied.
+
+    Returns:
+        The same, in order.
+    """
+    named = [f for f in whole if f.verdict is Verdict.CONVENTION]
+    if not named or not all(named):
+        return layers
+    reason = "; ".join(dict.fromkeys(f.note for f in named if f.note))
+    return tuple(
+        replace(f, accepted=True, note=reason) if f.verdict is Verdict.CONVENTION and not f else f for f in layers
+    )
 
 
 def _calls(finding: Finding) -> bool:

@@ -65,6 +65,20 @@ def test_the_columns_of_layers_and_their_gradients_are_one_and_fit_eighty(monkey
     assert "layer gradient" not in lines[0]
 
 
+def test_a_kink_of_a_layer_is_accepted_where_the_gradient_of_the_whole_is():
+    from parity.checking.located import accepted
+    from parity.numerics import Finding
+
+    kink = Finding("layer gradient", "act (input)", "act (input)", Verdict.CONVENTION, "")
+    fault = Finding("layer", "norm", "ln", Verdict.SEMANTIC, "")
+    whole = Finding("gradient", "up.weight", "fc1.kernel", Verdict.CONVENTION, "", note="abs at 0", accepted=True)
+    other = Finding("gradient", "down.weight", "fc2.kernel", Verdict.CONVENTION, "")
+    found = accepted((fault, kink), (whole,))
+    assert [bool(f) for f in found] == [False, True]
+    assert found[1].note == "abs at 0"
+    assert accepted((fault, kink), (whole, other)) == accepted((fault, kink), ()) == (fault, kink)
+
+
 def test_a_failure_to_take_them_apart_is_a_remark_and_hides_nothing(monkeypatch):
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("no such layer")
