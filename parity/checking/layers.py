@@ -188,7 +188,7 @@ def _carried(
         if n.startswith(f"{m}.")
     }
     found, full = [], {}
-    for leaf, array in _flat(small.to_jax(numbered)).items():
+    for leaf, array in flat(small.to_jax(numbered)).items():
         if every[leaf] != module and not every[leaf].startswith(f"{module}."):
             continue
         main = np.where(array.real > 0, array.real, array.imag).astype(np.int64) - 1
@@ -235,10 +235,11 @@ def _inside(leaf: str, module: str, owner: str) -> str:
     return leaf.removesuffix(place) + place.removeprefix(f"{module}.")
 
 
-def _flat(tree: Any, path: str = "") -> dict[str, np.ndarray]:
+def flat(tree: Any, path: str = "") -> dict[str, np.ndarray]:
+    """The arrays of nested dicts by dotted path."""
     if isinstance(tree, Mapping):
-        flat: dict[str, np.ndarray] = {}
+        found: dict[str, np.ndarray] = {}
         for key, child in tree.items():
-            flat |= _flat(child, f"{path}.{key}" if path else str(key))
-        return flat
+            found |= flat(child, f"{path}.{key}" if path else str(key))
+        return found
     return {path: np.asarray(tree)}

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from parity.checking.patched import map_patched
 from parity.checking.runs import SideError, first_line
 from parity.numerics import Finding, Verdict
 from parity.sides.correspondence import ByMap, ByName, Correspondence
@@ -87,31 +86,43 @@ def match(torch: Any, jax: Any, weights: Any, given: tuple[Any, Any], inputs: tu
 
 
 def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, ...], told: _Told) -> Any:
-    """The WeightMap that lockstep inference proves; names where they are all the same; else None and why."""
-    at, stop = ("", ""), None
+    """The WeightMap of lockstep inference, proven or taken past its stops; names where all are the same; else None."""
+    at = ("", "")
     try:
-        convert = importlib.import_module("parity.convert")
-        return convert.map_weights(*given, *inputs)
+        further = importlib.import_module("parity.convert").map_onwards(*given, *inputs)
+        if further.error is None:
+            return further.weights
+        why = str(further.error)
     except ModuleNotFoundError as error:
-        why = f"weights='auto' needs parity.map_weights, which is not there ({error})"
+        further, why = None, f"weights='auto' needs parity.map_weights, which is not there ({error})"
     except Exception as error:
         if type(error).__name__ == "ModelRaised":
             raise SideError(str(error)) from error
         if type(error).__name__ != "MappingError":
             raise
         stop = getattr(error, "stop", None)
-        why, at = str(error), (getattr(stop, "torch_path", ""), getattr(stop, "jax_path", ""))
+        further, why, at = None, str(error), (getattr(stop, "torch_path", ""), getattr(stop, "jax_path", ""))
     shapes = [{n: a.shape for n, a in m.items()} for m in (torch.parameters, jax.parameters)]
     if shapes[0] == shapes[1]:
         everything = {**torch.parameters, **torch.buffers}, {**jax.parameters, **jax.state}
         return ByName(*everything, keeps_values=False)
-    helped = map_patched(given, inputs, stop, convert.map_weights)
-    if helped is not None:
-        told.remarks.append(helped.remark)
-        return helped.weights
+    if further is not None:
+        told.remarks.append(_passed(further.stops))
+        return further.weights
     message = f"{why}; give weights=None to compare both as they are, or weights=a parity.WeightMap"
     told.differ(at[0] or "weights", at[1] or "weights", message)
     return None
+
+
+def _passed(stops: tuple[Any, ...]) -> str:
+    """What is told of a map that was taken past the places where the search for it stopped."""
+    if not stops:
+        return "weights: under the map the outputs agree and a gradient does not, so it is judged layer by layer"
+    places = listed([f"{s.torch_path or 'nothing'} / {s.jax_path}" for s in stops])
+    return (
+        f"weights: the search stopped where jax computes something else, went on with torch's numbers there, and each "
+        f"layer alone must prove its part of the map; {len(stops)} stop{'s' if len(stops) > 1 else ''}: {places}"
+    )
 
 
 def _by_name(torch: Any, jax: Any, told: _Told) -> Match:

@@ -10,14 +10,14 @@ from parity.checking.consequences import with_consequences
 from parity.checking.located import with_layers
 from parity.checking.loss import with_loss
 from parity.checking.matching import Match, match
-from parity.checking.outline import Outline, outlined
+from parity.checking.outline import DRAWS, Outline, outlined
 from parity.checking.question import Question
 from parity.checking.runs import SideError
 from parity.checking.work import Task, apply_conventions, examine
 from parity.numerics import Finding, Verdict
 from parity.report import CaseResult
 from parity.sides import side
-from parity.sides.given import as_jax_side, as_torch_side
+from parity.sides.given import JaxSide, TorchSide, as_jax_side, as_torch_side
 from parity.sides.mapped import FIXED, INPUTS, OWN, PARAMETERS, STATE, TARGETS, MappedSide
 from parity.sides.replay import Replay, ReplayedSide, replayable
 
@@ -90,13 +90,16 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
         found = match(torch, jax, question.weights, (torch_given, jax_given), inputs)
     except SideError as error:
         return CaseResult(question.name, modes, error=str(error), device=question.device)
-    first = (*modes, *found.findings)
+    first = (*modes, *found.findings, *_held(torch, jax, found, question))
     if found.correspondence is None:
         return CaseResult(question.name, first, device=question.device, remarks=found.remarks)
     try:
         outline = outlined(torch, jax, found, inputs, question)
     except SideError as error:
         return CaseResult(question.name, first, error=str(error), device=question.device, remarks=found.remarks)
+    parted = next((f for f in outline.findings if f.torch_path == DRAWS and not f), None)
+    if parted is not None and (alike := _without_dropout(torch_side, given, inputs, question, found, parted)):
+        return alike
     models = Models(torch, jax, found, outline, inputs, question.targets)
     result = _forward(models, question)
     result, alone = with_loss(models, question, result)
@@ -112,6 +115,36 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
     drawn = question.randomness is not None or outline.randomness is not None
     result = with_layers(result, torch_side, given, found, inputs, question, mode=mode, drawn=drawn)
     return replace(result, findings=with_consequences(result.findings, apart=("loss",) if alone else ()))
+
+
+def _without_dropout(
+    torch: TorchSide, jax: JaxSide, inputs: tuple[Any, ...], question: Question, found: Match, parted: Finding
+) -> CaseResult | None:
+    """The check of two models that draw other numbers, with dropout off; None where that is not what draws them."""
+    from parity.checking.causes import without_dropout
+
+    copies = without_dropout(torch, jax)
+    if copies is None:
+        return None
+    weights = question.weights if found.weights is None else found.weights
+    result = _checked(copies.torch, copies.jax, inputs, replace(question, weights=weights))
+    if any(f.stage == "structure" and not f and "draw" in f.message for f in result.findings):
+        return None
+    first = copies.told(parted, sum(not f for f in result.findings))
+    remark = "dropout: on in one side alone, so everything below was compared with dropout off"
+    return replace(result, findings=(first, *result.findings), remarks=(remark, *result.remarks))
+
+
+def _held(torch: Any, jax: Any, found: Match, question: Question) -> list[Finding]:
+    """Weights of a JAX model that its user has filled from torch, where they are not torch's by the map."""
+    if found.weights is None or found.correspondence is None or not isinstance(question.weights, str):
+        return []
+    from parity.checking.causes import explain_held
+    from parity.checking.layers import flat
+
+    own = {n: a for n, a in torch.weights.items() if n in found.weights.torch_shapes}
+    names = {p: n for n, paths in reversed(found.correspondence.sources.items()) for p in paths}
+    return explain_held({**jax.parameters, **jax.state}, flat(found.weights.to_jax(own)), names)
 
 
 def _forward(models: Models, question: Question) -> CaseResult:
@@ -134,7 +167,28 @@ def _forward(models: Models, question: Question) -> CaseResult:
         apart=(STATE,) if question.loss is None else (STATE, "output"),
         told=models.told,
     )
-    return examine(torch, jax, task, dtypes=question.dtypes, device=question.device)
+    return _loss_explained(models, question, examine(torch, jax, task, dtypes=question.dtypes, device=question.device))
+
+
+def _loss_explained(models: Models, question: Question, result: CaseResult) -> CaseResult:
+    """With the cause of a loss that differs though what it is computed from agrees."""
+    wrong = [f for f in result.findings if not f and f.stage == "loss"]
+    if not wrong or isinstance(question.loss, str) or not all(f for f in result.findings if f.stage == "forward"):
+        return result
+    from parity.checking.causes import explain_loss
+    from parity.sides import torch_forward
+    from parity.sides.inputs import leaves
+
+    run = side("torch", torch_forward.forward(models.torch)).run(models.arguments(), dtype="float64", wrt=())
+    outputs = [a for n, a in run.tensors.items() if n.startswith("forward/output")]
+    targets = [t for _, t in leaves(models.targets)]
+    if len(outputs) != 1 or len(targets) != 1:
+        return result
+    named = explain_loss(question.of("torch", "loss"), question.of("jax", "loss"), outputs[0], targets[0])
+    if named is None:
+        return result
+    told = [replace(f, cause=named[0], fix=named[1]) if any(f is w for w in wrong) else f for f in result.findings]
+    return replace(result, findings=tuple(told))
 
 
 def sides(

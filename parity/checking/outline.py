@@ -12,6 +12,9 @@ from parity.checking.runs import SideError, first_line
 from parity.numerics import Finding, Verdict
 from parity.sides.replay import Replay, replayable
 
+DRAWS = "random draws"
+"""The path under which draws that differ are told."""
+
 SEED = 0
 """Of the draws, where a model draws and no seed was asked for: without one each run would have masks of its own."""
 
@@ -122,7 +125,7 @@ def _draws(replay: Replay, question: Question) -> tuple[list[Finding], list[str]
             count = len(replay.draws.get("torch", ()))
             return [], [f"{count} random draws on each side, replayed from the host with the seed {replay.seed}"]
         return [], []
-    return [Finding("structure", "random draws", "random draws", Verdict.STRUCTURE, parted, question.dtypes[-1])], []
+    return [Finding("structure", DRAWS, DRAWS, Verdict.STRUCTURE, parted, question.dtypes[-1])], []
 
 
 def _same(before: np.ndarray, after: np.ndarray) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.checking.layers import Matching, Part, matched
+from parity.checking.layers import Matching, Part, flat, matched
 from parity.checking.work import Task, examine
 from parity.numerics import Finding, Verdict
 from parity.numerics.reading import bound, confidence_factor
@@ -90,7 +90,7 @@ class Lesson:
         """
         given = rounded(inputs, dtype)
         own = {n: a for n, a in {**torch.parameters, **torch.buffers}.items() if n in weights.torch_shapes}
-        values = _flat(weights.to_jax(own))
+        values = flat(weights.to_jax(own))
         lesson = cls(torch, jax, given, jax.values | values, spool, dtype)
         owners = {name.rpartition(".")[0] for name in (*torch.parameters, *torch.buffers)}
         kept = {p for p in torch.children() if p in owners or any(o.startswith(f"{p}.") for o in owners)}
@@ -341,12 +341,3 @@ def _outputs(torch: Any, jax: Any) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def _arrays(tree: Any) -> dict[str, np.ndarray]:
     return {p: leaf for p, leaf in leaves(tree) if isinstance(leaf, np.ndarray)}
-
-
-def _flat(tree: Any, path: str = "") -> dict[str, np.ndarray]:
-    if not isinstance(tree, Mapping):
-        return {path: np.asarray(tree)}
-    flat: dict[str, np.ndarray] = {}
-    for key, child in tree.items():
-        flat |= _flat(child, f"{path}.{key}" if path else str(key))
-    return flat

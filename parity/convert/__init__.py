@@ -2,8 +2,19 @@
 
 from parity.convert import optim as optim
 from parity.convert.layouts import Layout, LayoutError
-from parity.convert.mapping import map_weights
+from parity.convert.mapping import Onwards, map_onwards, map_weights
 from parity.convert.mapping_error import MappingError, Stop
 from parity.convert.weight_map import Rule, WeightMap
 
-__all__ = ["Layout", "LayoutError", "MappingError", "Rule", "Stop", "WeightMap", "map_weights", "optim"]
+__all__ = [
+    "Layout",
+    "LayoutError",
+    "MappingError",
+    "Onwards",
+    "Rule",
+    "Stop",
+    "WeightMap",
+    "map_onwards",
+    "map_weights",
+    "optim",
+]

@@ -82,3 +82,8 @@ class Affine:
     def weighted(self) -> np.ndarray:
         """Where it holds a weight that counts."""
         return (self.ids != KNOWN) & (self.coef != 0.0)
+
+    @property
+    def weighted_ids(self) -> np.ndarray:
+        """The identities of the weights that count."""
+        return self.ids[self.weighted]

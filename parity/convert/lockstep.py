@@ -11,7 +11,7 @@ import numpy as np
 from parity.convert import jax_arithmetic
 from parity.convert.affine import KNOWN, Affine
 from parity.convert.candidates import Candidates, told
-from parity.convert.jax_steps import Number, Step, Steps
+from parity.convert.jax_steps import Number, Operand, Step, Steps
 from parity.convert.mapping_error import Stop
 from parity.convert.parts import Pairs
 from parity.convert.values import same
@@ -40,19 +40,40 @@ class State:
 class Unresolved(Exception):
     """A step needs weights that are not known; it carries the ways to choose them."""
 
-    def __init__(self, choices: Iterator[Pairs], ids: np.ndarray, what: str, values: np.ndarray | None) -> None:
+    def __init__(
+        self,
+        choices: Iterator[Pairs],
+        ids: np.ndarray,
+        what: str,
+        values: np.ndarray | None,
+        consumed: tuple[Affine, int | None] | None = None,
+    ) -> None:
         self.choices, self.ids, self.what, self.values = choices, ids, what, values
+        # What holds the weights, where something consumes them other than a contraction, and its variable.
+        self.value, self.variable = consumed or (None, None)
 
 
 @dataclass
 class Furthest:
-    """The step that the best attempt stopped at, or the proof that its end failed."""
+    """The step that the best attempt stopped at, or the proof that its end failed.
+
+    Attributes:
+        step, mapped: Which step, and how many weights were known.
+        stop: What is told of it.
+        state, why: The run there, and what it lacked.
+        proof: Of an end that could not be proven.
+    """
 
     step: int = -1
     mapped: int = 0
     stop: Stop | None = None
-    partner: np.ndarray | None = None
+    state: State | None = None
+    why: Unresolved | None = None
     proof: Any = None
+
+    @property
+    def partner(self) -> np.ndarray | None:
+        return None if self.state is None else self.state.partner
 
 
 class Lockstep:
@@ -81,11 +102,26 @@ class Lockstep:
         self._stale = 0
         self._started = 0.0
 
-    def search(self) -> Iterator[State]:
-        """Every way to the end in which each step found what it needs, the most natural first."""
+    def widen(self, own: np.ndarray) -> None:
+        """Let weights that torch has nothing for have partners too: themselves, after torch's."""
+        self.theta = np.concatenate([self.theta, own])
+        if self.furthest.state is not None:
+            used = self.furthest.state.used
+            self.furthest.state.used = np.concatenate([used, np.zeros(len(own), bool)])
+
+    def search(self, at: int = 0, state: State | None = None) -> Iterator[State]:
+        """Every way to the end in which each step found what it needs, the most natural first.
+
+        Args:
+            at, state: Where to begin; None for the beginning.
+
+        Yields:
+            States at the end; where there is none, `furthest` tells how far it came.
+        """
         self._started = time.monotonic()
+        self._stale, self.furthest = 0, Furthest()
         pending: list[tuple[int, State, Iterator[Pairs]]] = []
-        at, state = 0, self.start.copy()
+        state = self.start.copy() if state is None else state
         while True:
             arrived = self._run(at, state)
             if arrived is None:
@@ -108,7 +144,7 @@ class Lockstep:
             self.attempts += 1
             self._stale += 1
             state = base.copy()
-            self._assign(state, pairs)
+            self.assign(state, pairs)
             return at, state
         return None
 
@@ -121,26 +157,26 @@ class Lockstep:
                     at += 1
                 self._finish(state)
             except Unresolved as unresolved:
-                choices = (pairs for pairs in unresolved.choices if self._fits(state, pairs))
+                choices = (pairs for pairs in unresolved.choices if self.fits(state, pairs))
                 first, second = next(choices, None), next(choices, None)
                 if first is None:
                     self._stopped(at, state, unresolved)
                     return at, iter(())
                 if second is not None:
                     return at, itertools.chain([first, second], choices)
-                self._assign(state, first)
+                self.assign(state, first)
                 continue
             return None
 
     def _step(self, step: Step, state: State) -> None:
-        operands = [self._value(o, state) for o in step.operands]
+        operands = [self.value(o, state) for o in step.operands]
         if not any(isinstance(o, Affine) for o in operands):
             results: list[Any] = jax_arithmetic.evaluate(step.name, step.primitive, step.params, operands)
         else:
             results = self._with_weights(step, operands, state)
         state.values.update(zip(step.results, results, strict=True))
 
-    def _value(self, operand: Any, state: State) -> Any:
+    def value(self, operand: Any, state: State) -> Any:
         if isinstance(operand, Number):
             return operand.value
         value = state.values[operand]
@@ -161,23 +197,24 @@ class Lockstep:
             found = self._contraction(step, operands, state)
             if found is not None:
                 return [found]
-        for operand in sorted((o for o in operands if isinstance(o, Affine)), key=lambda o: o.uniform):
-            self._resolve(operand, state)
+        held = [(o, v) for o, v in zip(operands, step.operands, strict=True) if isinstance(o, Affine)]
+        for operand, variable in sorted(held, key=lambda pair: pair[0].uniform):
+            self._resolve(operand, state, variable)
         raise AssertionError("a step without unknown weights was not evaluated")
 
     def _rows(self, value: Affine, state: State) -> None:
         """Rows that indices ask for: which of them repeat where tells the table, better than a part of them later."""
         if value.uniform and value.weighted.any():
-            choices = (pairs for pairs in self.candidates.of_scaling(value, state.used) if self._fits(state, pairs))
+            choices = (pairs for pairs in self.candidates.of_scaling(value, state.used) if self.fits(state, pairs))
             first = next(choices, None)
             if first is not None:
                 raise Unresolved(itertools.chain([first], choices), value.ids, "", None)
 
-    def _resolve(self, value: Affine, state: State) -> None:
+    def _resolve(self, value: Affine, state: State, variable: Operand) -> None:
         what = "what it multiplies or is added to is in no torch layer"
-        raise Unresolved(
-            self.candidates.of_scaling(value, state.used), value.ids[value.ids != KNOWN], what, told(value)
-        )
+        choices = self.candidates.of_scaling(value, state.used)
+        consumed = value, variable if isinstance(variable, int) else None
+        raise Unresolved(choices, value.ids[value.ids != KNOWN], what, told(value), consumed)
 
     def _contraction(self, step: Step, operands: list[Any], state: State) -> np.ndarray | None:
         left, right = operands
@@ -194,7 +231,7 @@ class Lockstep:
         what = "no torch layer has the input that it is given here"
         raise Unresolved(choices, weights.ids[weights.ids != KNOWN], what, rows)
 
-    def _fits(self, state: State, pairs: Pairs) -> bool:
+    def fits(self, state: State, pairs: Pairs) -> bool:
         """Whether weights get one partner each that no other has."""
         own, theirs = pairs
         now = state.partner[own]
@@ -207,24 +244,25 @@ class Lockstep:
         chosen[own[first]] = theirs[first]
         return bool((chosen[own] == theirs).all()) and len(np.unique(theirs)) == len(first)
 
-    def _assign(self, state: State, pairs: Pairs) -> None:
+    def assign(self, state: State, pairs: Pairs) -> None:
         own, theirs = pairs
         state.partner[own] = theirs
         state.used[theirs] = True
 
     def _finish(self, state: State) -> None:
         """The outputs; they must be torch's."""
-        found = [self._value(o, state) for o in self.steps.outputs]
-        for value in found:
+        found = [self.value(o, state) for o in self.steps.outputs]
+        for value, variable in zip(found, self.steps.outputs, strict=True):
             if isinstance(value, Affine):
-                self._resolve(value, state)
+                self._resolve(value, state, variable)
         for own, theirs in zip(found, self.outputs, strict=True):
             if not same(*aligned(np.asarray(own, np.float64), theirs)):
                 raise Unresolved(iter(()), np.zeros(0, np.int64), "the outputs differ", np.asarray(own, np.float64))
 
     def _stopped(self, at: int, state: State, why: Unresolved) -> None:
         mapped = int((state.partner > 0).sum())
-        if (at, mapped) <= (self.furthest.step, self.furthest.mapped):
+        further = (at, mapped) > (self.furthest.step, self.furthest.mapped)
+        if not further and (at, mapped) != (self.furthest.step, self.furthest.mapped):
             return
         step = self.steps.steps[at] if at < len(self.steps.steps) else None
         path, shape, gap = self.candidates.nearest(
@@ -233,8 +271,11 @@ class Lockstep:
         shapes = tuple(s for s in (shape, None if why.values is None else why.values.shape) if s is not None)
         what = self.candidates.remark[1] if self.candidates.remark else why.what
         stop = Stop(path, self.candidates.jax_place(why.ids), what, shapes, gap)
-        self.furthest = Furthest(at, mapped, stop, state.partner.copy())
-        self._stale = 0
+        if further:
+            self._stale = 0
+        elif self.furthest.stop is None or not gap < self.furthest.stop.difference:
+            return  # of two that stop at one step, the one whose numbers are nearer to torch's is kept
+        self.furthest = Furthest(at, mapped, stop, state.copy(), why)
 
 
 def aligned(own: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,5 @@
 """`parity.map_weights`: which weight of a torch model is which of a JAX model, found by running both, and proven."""
 
-import difflib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -9,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from parity.convert import fit
-from parity.convert.completion import completed
-from parity.convert.layouts import Layout
-from parity.convert.mapping_error import MappingError, ModelRaised, left_over
+from parity.convert.finished import as_map, unused
+from parity.convert.mapping_error import MappingError, ModelRaised, Stop, left_over
 from parity.convert.numbering import Numbering
-from parity.convert.weight_map import Rule, WeightMap
+from parity.convert.weight_map import WeightMap
 from parity.sides import require
 
 if TYPE_CHECKING:
     from parity.convert.jax_model import JaxModel
-    from parity.convert.lockstep import Furthest, State
+    from parity.convert.lockstep import Furthest, Lockstep
     from parity.convert.torch_model import TorchModel
 
 SEEDS = (0, 2, 3)
@@ -59,29 +57,81 @@ def map_weights(torch_model: Any, jax_model: Any, *inputs: Any, weights: WeightM
         >>> [str(rule) for rule in found.rules]
         ['bias  o -> o  bias', 'weight  o i -> i o  kernel']
     """
-    require("torch")
-    require("jax")
-    torch_module, torch_call = _torch_parts(torch_model)
-    jax_module, variables, jax_call = _jax_parts(jax_model)
-    best: tuple[Any, ...] | None = None
-    for training in (False, None):
-        pair = _Pair.of(torch_module, torch_call, jax_module, variables, jax_call, inputs, training)
-        if weights is not None:
-            return _proven(weights, pair)
-        for merged in pair.sums():
-            found, furthest = _attempt_alive(pair, merged)
-            if found is not None:
-                return found
-            if best is None or furthest.mapped > best[0].mapped:
-                best = furthest, pair
-        if _in_one_mode(torch_module, training):
-            break
-    assert best is not None
-    raise _unmapped(*best)
+    if weights is not None:
+        require("torch")
+        require("jax")
+        return _proven(weights, next(_pairs(torch_model, jax_model, inputs)))
+    found, attempts = _searched(torch_model, jax_model, inputs)
+    if found is None:
+        raise attempts.error()
+    return found
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Onwards:
+    """A map that was made past the places where JAX computes something else.
+
+    Attributes:
+        weights: The WeightMap: proven, or what each layer alone must prove.
+        error: Of the search where it is not proven.
+        stops: What was passed, in order of execution; none where outputs agree and a gradient does not.
+    """
+
+    weights: WeightMap
+    error: MappingError | None = None
+    stops: tuple[Stop, ...] = ()
+
+
+def map_onwards(torch_model: Any, jax_model: Any, *inputs: Any) -> Onwards:
+    """Map the weights of two models; where the search stops, go on with torch's numbers in place of JAX's.
+
+    Args:
+        torch_model, jax_model, *inputs: As for `map_weights`.
+
+    Returns:
+        The map, with the error of the search where it is not proven.
+
+    Raises:
+        MappingError: If the search stopped, and could not go on.
+        ModelRaised, MissingFramework: As for `map_weights`.
+    """
+    found, attempt = _searched(torch_model, jax_model, inputs)
+    if found is not None:
+        return Onwards(found)
+    further = attempt.onwards()
+    if further is None:
+        raise attempt.error()
+    return further
+
+
+def _searched(torch_model: Any, jax_model: Any, inputs: tuple[Any, ...]) -> tuple[WeightMap | None, "_Attempt"]:
+    """The proven map; else none, and the attempt that came furthest."""
+    require("torch")
+    require("jax")
+    best: _Attempt | None = None
+    for pair in _pairs(torch_model, jax_model, inputs):
+        for merged in pair.sums():
+            attempt = _attempt_alive(pair, merged)
+            if attempt.found is not None:
+                return attempt.found, attempt
+            if best is None or attempt.search.furthest.mapped > best.search.furthest.mapped:
+                best = attempt
+    assert best is not None
+    return None, best
+
+
+def _pairs(torch_model: Any, jax_model: Any, inputs: tuple[Any, ...]) -> Iterator["Pair"]:
+    """Both models in eval mode, then as they are, where that is another mode."""
+    torch_module, torch_call = _torch_parts(torch_model)
+    jax_module, variables, jax_call = _jax_parts(jax_model)
+    for training in (False, None):
+        yield Pair.of(torch_module, torch_call, jax_module, variables, jax_call, inputs, training)
+        if _in_one_mode(torch_module, training):
+            return
+
+
+@dataclass(frozen=True)
+class Pair:
     """Both models in one mode, and the numbers of their weights."""
 
     torch: "TorchModel"
@@ -100,7 +150,7 @@ class _Pair:
         jax_call: Callable[..., Any] | None,
         inputs: tuple[Any, ...],
         training: bool | None,
-    ) -> "_Pair":
+    ) -> "Pair":
         from parity.convert.jax_model import JaxModel
         from parity.convert.torch_model import TorchModel
 
@@ -117,7 +167,47 @@ class _Pair:
         return [True, False] if nearer else [False, True]
 
 
-def _attempt_alive(pair: _Pair, merged: bool) -> tuple[WeightMap | None, "Furthest"]:
+@dataclass
+class _Attempt:
+    """One search, over.
+
+    Attributes:
+        pair, merged: What was searched.
+        search: The search.
+        found: The proven map, if there is one.
+        unproven: A map under which the outputs are torch's and some gradient is not.
+    """
+
+    pair: "Pair"
+    merged: bool
+    search: "Lockstep"
+    found: WeightMap | None = None
+    unproven: WeightMap | None = None
+
+    def error(self) -> MappingError:
+        """What stopped it."""
+        return _unmapped(self.search.furthest, self.pair)
+
+    def onwards(self) -> Onwards | None:
+        """The map past its stop; None where it cannot go on."""
+        from parity.convert.onwards import go_on
+
+        error = self.error()
+        if self.unproven is not None:
+            return Onwards(self.unproven, error)
+        own = np.concatenate([self.pair.jax.values[n].ravel() for n in self.pair.jax.shapes])
+        end = go_on(self.search, own)
+        if end is None:
+            return None
+        try:
+            weights = as_map(self.pair, end[0], self.merged, proven=False)
+        except MappingError:
+            return None
+        told = f"not proven: the search was taken past {len(end[1])} places where jax computes something else"
+        return Onwards(replace(weights, proof=told), error, end[1])
+
+
+def _attempt_alive(pair: "Pair", merged: bool) -> _Attempt:
     """One attempt; again with other weights where under these some of a model was off, as units of a ReLU may be."""
     for seed in SEEDS[:-1]:
         try:
@@ -127,7 +217,7 @@ def _attempt_alive(pair: _Pair, merged: bool) -> tuple[WeightMap | None, "Furthe
     return _attempt(pair, merged, SEEDS[-1])
 
 
-def _both_run(pair: _Pair, ids: dict[str, Any]) -> tuple[Any, Any]:
+def _both_run(pair: Pair, ids: dict[str, Any]) -> tuple[Any, Any]:
     """The record of torch's run and the steps of JAX's; both are tried, to tell whether one raises or both."""
     runs = {"torch": lambda: pair.torch.record(ids, pair.inputs), "jax": lambda: pair.jax.steps(pair.inputs)}
     done, raised = [], {}
@@ -146,7 +236,7 @@ def _both_run(pair: _Pair, ids: dict[str, Any]) -> tuple[Any, Any]:
     return done[0], done[1]
 
 
-def _attempt(pair: _Pair, merged: bool, seed: int) -> tuple[WeightMap | None, "Furthest"]:
+def _attempt(pair: "Pair", merged: bool, seed: int) -> _Attempt:
     from parity.convert.candidates import Candidates
     from parity.convert.lockstep import Lockstep
     from parity.convert.proof import prove
@@ -167,113 +257,19 @@ def _attempt(pair: _Pair, merged: bool, seed: int) -> tuple[WeightMap | None, "F
         )
     candidates = Candidates(record, pair.torch_numbers, pair.jax_numbers, theta)
     search = Lockstep(steps, list(pair.jax_numbers.ids.values()), candidates, theta, outputs)
+    attempt = _Attempt(pair, merged, search)
     for state in itertools.islice(search.search(), ENDINGS):
-        found = _as_map(pair, state, merged)
+        found = as_map(pair, state, merged)
         proof = prove(found, pair.torch, pair.jax, pair.inputs)
         if proof:
-            return _with(found, str(proof)), search.furthest
+            attempt.found = _with(found, str(proof))
+            break
         search.furthest.proof = proof
-    return None, search.furthest
+        attempt.unproven = attempt.unproven or found
+    return attempt
 
 
-def _as_map(pair: _Pair, state: "State", merged: bool) -> WeightMap:
-    """The patterns that a finished search stands for; what it did not need is filled in, or told."""
-    torch, jax = pair.torch, pair.jax
-    plus = {m.bias: m for m in torch.merges} if merged else {}
-    reserved = {m.plus: m.count for m in plus.values()}
-    used = state.used.copy()
-    for name, count in reserved.items():
-        used[pair.torch_numbers.ids[name][:count]] = True
-    rules: list[Rule] = []
-    jax_alone: dict[str, str] = {}
-    pending: list[str] = []
-    for name, own in pair.jax_numbers.ids.items():
-        numbers = state.partner[own]
-        if (numbers == 0).all():
-            pending.append(name)
-            continue
-        if (numbers == 0).any():
-            whole = completed(numbers, pair.torch_numbers, used)
-            if whole is None:
-                raise fit.Untold(
-                    f"{name} (jax) is used in part, which does not tell the rest; give longer or other inputs",
-                    jax_left=(name,),
-                )
-            numbers = whole
-            used[numbers] = True
-        try:
-            rules += fit.rules(name, numbers, pair.torch_numbers)
-        except fit.Irregular as error:
-            raise MappingError(f"{name} (jax) was matched, but {error}", jax_left=(name,)) from None
-    for name in pending:
-        rule = _eliminated(pair, name, rules, used)
-        if rule is not None:
-            used[pair.torch_numbers.ids[rule.torch]] = True
-            rules.append(rule)
-        elif name in jax.trained:
-            raise fit.Untold(
-                f"{name} (jax) has no influence on the outputs, and no torch leaf is left that it could be",
-                jax_left=(name,),
-                torch_left=_unused(pair, used),
-            )
-        else:
-            jax_alone[name] = f"{jax.kinds[name]}; torch has no such leaf"
-    left = _unused(pair, used)
-    wrong = tuple(name for name in left if name in torch.trained)
-    if wrong:
-        raise MappingError("the outputs agree, but torch has weights that JAX does not", torch_left=wrong)
-    rules = list(_summed(rules, plus))
-    return WeightMap(
-        tuple(rules),
-        {n: s for n, s in torch.shapes.items() if n not in left},
-        {n: s for n, s in jax.shapes.items() if n not in jax_alone},
-        {n: p for n, p in jax.paths.items() if n not in jax_alone},
-        {a: n for a, n in torch.aliases.items() if n not in left},
-        torch.alone | dict.fromkeys(left, "a buffer; JAX has no such leaf"),
-        jax_alone,
-    )
-
-
-def _unused(pair: _Pair, used: np.ndarray) -> tuple[str, ...]:
-    return tuple(n for n, ids in pair.torch_numbers.ids.items() if ids.size and not used[ids].all())
-
-
-def _eliminated(pair: _Pair, name: str, rules: list[Rule], used: np.ndarray) -> Rule | None:
-    """A leaf on which no output depends, paired with the one of its size that is left in the module of its siblings."""
-    shape = pair.jax.shapes[name]
-    parent = name.rpartition(".")[0]
-    near = {r.torch.partition("[")[0].rpartition(".")[0] for r in rules if r.jax.rpartition(".")[0] == parent}
-    free = [n for n, ids in pair.torch_numbers.ids.items() if ids.shape == shape and ids.size and not used[ids].any()]
-    free = [n for n in free if n.rpartition(".")[0] in near] or free
-    if not free:
-        return None
-    own = name.rpartition(".")[2]
-    best = max(free, key=lambda n: difflib.SequenceMatcher(None, own, n.rpartition(".")[2]).ratio())
-    axes = " ".join(f"a{k}" for k in range(len(shape)))
-    return Rule(
-        best, name, Layout.parse(f"{axes} -> {axes}"), note="paired by elimination: no output depends on it here"
-    )
-
-
-def _summed(rules: list[Rule], plus: dict[str, Any]) -> Iterator[Rule]:
-    """Rules for biases that JAX has as one."""
-    for rule in rules:
-        name, bracket, index = rule.torch.partition("[")
-        merge = plus.get(name)
-        if merge is None:
-            yield rule
-            continue
-        start, stop = (int(n) for n in index.rstrip("]").split(":")) if bracket else (0, 0)
-        if bracket and start >= merge.count:
-            yield rule
-            continue
-        if bracket and stop > merge.count:
-            raise MappingError(f"{rule.jax} (jax) holds gates whose two biases are added, and gates where they are not")
-        note = "JAX has one bias, the sum; back, torch's second is zero. It trains at half the speed of torch's two"
-        yield Rule(rule.torch, rule.jax, rule.layout, plus=f"{merge.plus}{bracket}{index}", note=note)
-
-
-def _proven(given: WeightMap, pair: _Pair) -> WeightMap:
+def _proven(given: WeightMap, pair: Pair) -> WeightMap:
     from parity.convert.proof import prove
 
     for side, wanted, got in (
@@ -301,7 +297,7 @@ def _with(given: WeightMap, proof: str) -> WeightMap:
     return replace(given, proof=proof)
 
 
-def _unmapped(furthest: "Furthest", pair: _Pair) -> MappingError:
+def _unmapped(furthest: "Furthest", pair: Pair) -> MappingError:
     if furthest.proof is not None:
         return MappingError(_disproved(furthest.proof))
     partner = furthest.partner
@@ -315,7 +311,7 @@ def _unmapped(furthest: "Furthest", pair: _Pair) -> MappingError:
         "the weights could not be mapped: from one layer on the two models compute something else",
         stop=furthest.stop,
         mapped=(total - len(jax_left), total),
-        torch_left=_unused(pair, used),
+        torch_left=unused(pair, used),
         jax_left=jax_left,
     )
 

@@ -10,7 +10,19 @@ import numpy as np
 
 from parity.numerics import Finding, Verdict, worst
 
-STAGES = ("structure", "forward", "loss", "state", "gradient", "layer", "layer gradient", "data", "update", "curve")
+STAGES = (
+    "structure",
+    "weights",
+    "forward",
+    "loss",
+    "state",
+    "gradient",
+    "layer",
+    "layer gradient",
+    "data",
+    "update",
+    "curve",
+)
 
 
 @dataclass(frozen=True)

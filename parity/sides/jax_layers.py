@@ -18,7 +18,7 @@ class JaxLayer(Protocol):
     Attributes:
         key: Equal for layers that one compiled function serves: the same class, shapes and configuration.
         kind: The class's name.
-        attributes: Its configuration, by name.
+        attributes: Its configuration, by name; that of a part, such as the cell of an RNN, as "cell.gate_fn".
         names: Leaves, by their path inside the module; Linen's begin with the collection.
         values: Their values.
     """

@@ -1,6 +1,6 @@
 """The layers of a Flax Linen module with its variables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ class LinenLayer:
     def __init__(self, module: Any, values: Mapping[str, Any]) -> None:
         self._module = module
         self.kind = type(module).__name__
-        self.attributes = {n: getattr(module, n) for n in module.__dataclass_fields__ if n not in ("parent", "name")}
+        self.attributes = dict(_attributes(module))
         self.names = tuple(values)
         self.values = dict(values)
         shapes = tuple((n, np.shape(v), str(np.asarray(v).dtype)) for n, v in values.items())
@@ -35,7 +35,7 @@ class LinenLayer:
         return output, _flat(now) | _flat(changed)
 
     def patched(self, **attributes: Any) -> JaxLayer:
-        return LinenLayer(self._module.clone(**attributes), self.values)
+        return LinenLayer(_changed(self._module, attributes), self.values)
 
 
 class LinenLayers:
@@ -82,6 +82,25 @@ class LinenLayers:
 
         with linen.intercept_methods(interceptor):
             return self._call(apply, *inputs)
+
+
+def _attributes(module: Any) -> Iterator[tuple[str, Any]]:
+    """Its own, and those of modules among them as "cell.gate_fn"."""
+    for name in module.__dataclass_fields__:
+        value = getattr(module, name)
+        if name in ("parent", "name"):
+            continue
+        yield name, value
+        if isinstance(value, linen.Module):
+            yield from ((f"{name}.{inner}", own) for inner, own in _attributes(value))
+
+
+def _changed(module: Any, attributes: Mapping[str, Any]) -> Any:
+    own = {n: v for n, v in attributes.items() if "." not in n}
+    for part in {n.partition(".")[0] for n in attributes if "." in n}:
+        inner = {n.partition(".")[2]: v for n, v in attributes.items() if n.startswith(f"{part}.")}
+        own[part] = _changed(getattr(module, part), inner)
+    return module.clone(**own)
 
 
 def _streams() -> dict[str, Any]:

@@ -1,11 +1,8 @@
 """Copies of a Flax NNX module with another mode or configuration; the user's own is never written to."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from flax import nnx
-
-from parity.sides.nnx_layers import NnxLayer
 
 
 def in_mode(module: Any, train: bool) -> Any:
@@ -15,27 +12,21 @@ def in_mode(module: Any, train: bool) -> Any:
     return copied
 
 
-def parts(module: Any) -> dict[str, NnxLayer]:
-    """The parts that hold a Variable of their own, by path: each with its kind, its attributes and its values."""
-    held = {}
-    for path, part in nnx.iter_modules(module):
-        if any(isinstance(value, nnx.Variable) for value in vars(part).values()):
-            held[".".join(map(str, path))] = NnxLayer(part)
-    return held
-
-
-def patched(module: Any, patches: Mapping[str, Mapping[str, Any]]) -> Any:
-    """A copy with other attributes.
+def without_dropout(module: Any) -> tuple[Any, dict[str, float]]:
+    """A copy without the dropout that is on.
 
     Args:
         module: The NNX module.
-        patches: The attributes to set, by the path of the part.
 
     Returns:
-        The copy.
+        (the copy, the rate of each dropout that was on by the path of its module).
     """
     copied = nnx.merge(*nnx.split(module))
+    found: dict[str, float] = {}
     for path, part in nnx.iter_modules(copied):
-        for name, value in patches.get(".".join(map(str, path)), {}).items():
-            setattr(part, name, value)
-    return copied
+        for name in ("rate", "dropout_rate"):
+            rate = getattr(part, name, 0.0)
+            if isinstance(rate, float) and rate > 0.0 and getattr(part, "deterministic", None) is not True:
+                found[".".join(map(str, path))] = rate
+                setattr(part, name, 0.0)
+    return copied, found

@@ -17,7 +17,12 @@ class NnxLayer:
         self._graph, self._state = nnx.split(module)
         flat = _arrays(self._state)
         self.kind = type(module).__name__
-        self.attributes = {n: v for n, v in vars(module).items() if _plain(v)}
+        self.attributes = {
+            ".".join(map(str, (*path, n))): v
+            for path, part in nnx.iter_modules(module)
+            for n, v in vars(part).items()
+            if _plain(v)
+        }
         self.names = tuple(flat)
         self.values = {n: np.asarray(v.get_value()) for n, v in flat.items()}
         self.key = (_hashable(self._graph), tuple((n, v.shape, str(v.dtype)) for n, v in self.values.items()))
@@ -31,8 +36,10 @@ class NnxLayer:
 
     def patched(self, **attributes: Any) -> JaxLayer:
         module = nnx.merge(self._graph, self._state)
+        parts = {".".join(map(str, path)): part for path, part in nnx.iter_modules(module)}
         for name, value in attributes.items():
-            setattr(module, name, value)
+            path, _, own = name.rpartition(".")
+            setattr(parts[path], own, value)
         return NnxLayer(module)
 
 

@@ -6,9 +6,7 @@ one of them put in the place of torch's own code is judged as that code would be
 
 import functools
 import itertools
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,29 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-Tensors = Mapping[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Emulation:
-    """One candidate.
-
-    Attributes:
-        family: What kind it is; two of one family differ in `settings` alone.
-        settings: By name, such as {"scale": "1 / sqrt(head)"}.
-        run: run(sources by name) -> tensor, in torch's layout.
-    """
-
-    family: str
-    settings: Mapping[str, str]
-    run: Callable[[Tensors], torch.Tensor]
-
-    def but(self, other: "Emulation") -> list[tuple[str, str, str]]:
-        """(setting, own value, the other's) where they differ."""
-        names = dict.fromkeys([*self.settings, *other.settings])
-        both = ((n, self.settings.get(n, "none"), other.settings.get(n, "none")) for n in names)
-        return [(n, a, b) for n, a, b in both if a != b]
-
+from parity.sides.emulation import Emulation, Tensors
+from parity.sides.torch_attention import attention
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "identity": lambda x: x,
@@ -79,7 +56,7 @@ def candidates(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Te
     Yields:
         Emulations, the likeliest first.
     """
-    for make in (_pointwise, _pooled, _resized, _reduced, _attention):
+    for make in (_pointwise, _pooled, _resized, _reduced, attention):
         yield from make(sources, modules, arrived)
 
 
@@ -119,19 +96,18 @@ def _pointwise(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Te
 
 def _pooled(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tensor) -> Iterator[Emulation]:
     """Pooling after an activation, by torch's settings and by those that are mistaken for them."""
-    kinds = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
-    for pool in (m for m in modules if isinstance(m, kinds)):
-        axes = int(type(pool).__name__[-2])
-        for source, (act, function) in itertools.product(sources, list(ACTIVATIONS.items())[:8]):
-            if sources[source].dim() != axes + 2:
-                continue
-            own = (pool.kernel_size, pool.stride, pool.padding)
+    for source in sources:
+        axes = sources[source].dim() - 2
+        if not 1 <= axes <= 3 or arrived.dim() != axes + 2:
+            continue
+        own_settings = dict.fromkeys([*_settings_of_pools(modules, axes), *_pools_that_fit(sources[source], arrived)])
+        for own, (act, function) in itertools.product(own_settings, list(ACTIVATIONS.items())[:8]):
             for kind, ceil, counted, padded in itertools.product(
                 ("max", "avg"), (False, True), (True, False), (True, False)
             ):
                 if kind == "max" and not counted:
                     continue
-                padding = pool.padding if padded else 0
+                padding = own[2] if padded else 0
                 options = {"padding": padding, "ceil_mode": ceil}
                 if kind == "avg":
                     options["count_include_pad"] = counted
@@ -151,12 +127,29 @@ def _pooled(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tenso
                     "of": source,
                     "activation": act,
                     "pooling": kind,
+                    "window": str(own[0]),
+                    "stride": str(own[1]),
                     "ceil_mode": str(ceil),
                     "padding": str(padding),
                 }
                 if kind == "avg":
                     settings["count_include_pad"] = str(counted)
                 yield Emulation("pooling", settings, run)
+
+
+def _settings_of_pools(modules: Sequence[nn.Module], axes: int) -> Iterator[tuple[Any, Any, Any]]:
+    kinds = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+    for pool in modules:
+        if isinstance(pool, kinds) and int(type(pool).__name__[-2]) == axes:
+            yield pool.kernel_size, pool.stride, pool.padding
+
+
+def _pools_that_fit(source: torch.Tensor, arrived: torch.Tensor) -> Iterator[tuple[int, int, int]]:
+    """(window, stride, padding) of a pooling by a function: windows of the stride's size, or overlapping by one."""
+    ratios = {round(a / b) for a, b in zip(source.shape[2:], arrived.shape[2:], strict=True) if b}
+    if len(ratios) == 1 and source.shape[:2] == arrived.shape[:2] and (stride := ratios.pop()) > 1:
+        yield stride, stride, 0
+        yield stride + 1, stride, (stride + 1) // 2
 
 
 def _resized(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tensor) -> Iterator[Emulation]:
@@ -205,102 +198,6 @@ def _reduced(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tens
                     return t(f(given[n]), d if len(d) > 1 else d[0])
 
                 yield Emulation("reduction", {"of": name, "activation": act, "by": f"{what} over axes {axes}"}, run)
-
-
-SCALES: dict[str, Callable[[int, int], float]] = {
-    "1 / sqrt(head)": lambda head, width: head**-0.5,
-    "1": lambda head, width: 1.0,
-    "1 / head": lambda head, width: 1.0 / head,
-    "1 / sqrt(width)": lambda head, width: width**-0.5,
-}
-
-
-LAID = ("(h d), (h d)", "(d h), (d h)", "(d h), (h d)", "(h d), (d h)")
-
-
-def _attention(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tensor) -> Iterator[Emulation]:
-    """Dot-product attention of three sources, or of one that holds all three."""
-    masks = {n: t for n, t in sources.items() if t.dtype == torch.bool}
-    floating = {n: t for n, t in sources.items() if t.is_floating_point() and t.dim() == 3}
-    fused = [
-        n for n, t in floating.items() if t.shape[:-1] == arrived.shape[:-1] and t.shape[-1] == 3 * arrived.shape[-1]
-    ]
-    three = [n for n, t in floating.items() if t.shape == arrived.shape]
-    if not fused and len(three) != 3:
-        return
-    width = arrived.shape[-1]
-    heads = [h for h in range(1, width + 1) if width % h == 0 and h <= 16]
-    splits = ("3 blocks", "by head") if fused else ("apart",)
-    orders = list(itertools.permutations(range(3)))
-    given_masks = [f"{n} True {what}" for n in masks for what in ("keeps", "drops")]
-    shown = ["none", "causal", *given_masks, *(f"causal and {m}" for m in given_masks)]
-    for order, split, mask, scale, head, inner in itertools.product(orders, splits, shown, SCALES, heads, LAID):
-        if head == 1 and (inner != LAID[0] or split == "by head"):
-            continue
-        names = tuple(fused[:1] if fused else three)
-
-        def run(
-            given: Tensors,
-            names: Any = names,
-            order: Any = order,
-            split: str = split,
-            mask: str = mask,
-            scale: str = scale,
-            head: int = head,
-            inner: str = inner,
-        ) -> torch.Tensor:
-            q, k, v = _three(given, names, split, head)
-            parts = [(q, k, v)[i] for i in order]
-            return _attend(parts, given, mask, SCALES[scale](width // head, width), head, inner)
-
-        said = "query, key, value"
-        settings = {
-            "order": ", ".join(said.split(", ")[i] for i in order),
-            "split": split,
-            "mask": mask,
-            "scale": scale,
-            "heads": str(head),
-            "heads split, joined": inner,
-        }
-        yield Emulation("attention", settings, run)
-
-
-def _three(given: Tensors, names: tuple[str, ...], split: str, heads: int) -> tuple[torch.Tensor, ...]:
-    if split == "apart":
-        return tuple(given[n] for n in names)
-    whole = given[names[0]]
-    if split == "3 blocks":
-        return whole.chunk(3, -1)
-    per_head = whole.reshape(*whole.shape[:-1], heads, 3, -1)
-    return tuple(t.flatten(-2) for t in per_head.unbind(-2))
-
-
-def _attend(parts: list[torch.Tensor], given: Tensors, mask: str, scale: float, heads: int, inner: str) -> torch.Tensor:
-    split, _, joined = inner.partition(", ")
-
-    def apart(x: torch.Tensor) -> torch.Tensor:
-        if split == "(h d)":
-            return x.reshape(*x.shape[:-1], heads, -1).transpose(1, 2)
-        return x.reshape(*x.shape[:-1], -1, heads).permute(0, 3, 1, 2)
-
-    q, k, v = map(apart, parts)
-    scores = q @ k.transpose(-1, -2) * scale
-    if mask.startswith("causal"):
-        keep = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-        scores = scores.masked_fill(~keep, -math.inf)
-    mask = mask.removeprefix("causal").removeprefix(" and ")
-    if mask not in ("", "none"):
-        name, _, meaning = mask.partition(" ")
-        given_mask = given[name]
-        while given_mask.dim() < 4:
-            given_mask = given_mask.unsqueeze(
-                1 if given_mask.dim() > 2 or given_mask.shape[0] == scores.shape[0] else 0
-            )
-        scores = scores.masked_fill(~given_mask if meaning == "True keeps" else given_mask, -math.inf)
-    out = scores.softmax(-1) @ v
-    if joined == "(h d)":
-        return out.transpose(1, 2).flatten(2)
-    return out.permute(0, 2, 3, 1).flatten(2)
 
 
 def changed(arrived: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:

@@ -50,6 +50,19 @@ class TorchResNet(nn.Module):
         return self.fc(self.layer2(self.layer1(x)).mean((2, 3)))
 
 
+class BatchNorm(nnx.BatchNorm):
+    """NNX's, with the running variance that torch keeps: the unbiased one."""
+
+    def __call__(self, x: jax.Array, use_running_average: bool | None = None) -> jax.Array:
+        running = self.use_running_average if use_running_average is None else use_running_average
+        kept = self.momentum * self.var.get_value()
+        y = super().__call__(x, use_running_average=use_running_average)
+        if not running:
+            count = x.size // x.shape[-1]
+            self.var.set_value(kept + (self.var.get_value() - kept) * (count / (count - 1)))
+        return y
+
+
 def _conv(features_in: int, features: int, kernel: int, stride: int, padding: int, rngs: nnx.Rngs) -> nnx.Conv:
     pads = [(padding, padding)] * 2
     return nnx.Conv(features_in, features, (kernel, kernel), stride, padding=pads, use_bias=False, rngs=rngs)
@@ -60,11 +73,11 @@ class ResidualBlock(nnx.Module):
         self.conv_a = _conv(features_in, features, 3, stride, 1, rngs)
         if same:
             self.conv_a.padding = "SAME"
-        self.norm_a = nnx.BatchNorm(features, momentum=0.9, epsilon=1e-5, rngs=rngs)
+        self.norm_a = BatchNorm(features, momentum=0.9, epsilon=1e-5, rngs=rngs)
         self.conv_b = _conv(features, features, 3, 1, 1, rngs)
-        self.norm_b = nnx.BatchNorm(features, momentum=0.9, epsilon=eps, rngs=rngs)
+        self.norm_b = BatchNorm(features, momentum=0.9, epsilon=eps, rngs=rngs)
         self.shortcut = _conv(features_in, features, 1, stride, 0, rngs) if stride > 1 else None
-        self.shortcut_norm = nnx.BatchNorm(features, momentum=0.9, epsilon=1e-5, rngs=rngs) if stride > 1 else None
+        self.shortcut_norm = BatchNorm(features, momentum=0.9, epsilon=1e-5, rngs=rngs) if stride > 1 else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
         short = x if self.shortcut is None or self.shortcut_norm is None else self.shortcut_norm(self.shortcut(x))
@@ -76,7 +89,7 @@ class ResNet(nnx.Module):
 
     def __init__(self, rngs: nnx.Rngs, *, same: bool = False, eps: float = 1e-5) -> None:
         self.stem = _conv(3, CHANNELS, 3, 1, 1, rngs)
-        self.stem_norm = nnx.BatchNorm(CHANNELS, momentum=0.9, epsilon=1e-5, rngs=rngs)
+        self.stem_norm = BatchNorm(CHANNELS, momentum=0.9, epsilon=1e-5, rngs=rngs)
         stages = [ResidualBlock(CHANNELS, CHANNELS, 1, False, 1e-5, rngs)]
         stages.append(ResidualBlock(CHANNELS, 2 * CHANNELS, 2, same, eps, rngs))
         self.stages = nnx.List(stages)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.checking.teacher import Lesson, Step, judge_functions, roundings
-from parity.numerics import Finding
+from parity.numerics import Finding, Verdict
 from parity.sides.inputs import leaves, rebuild
 
 CLOSE = 64.0
@@ -32,6 +32,7 @@ NAMES = {
     "attention": "transformers#19897; several converters",
     "dropout": "AlgoPerf PR#884, #886",
     "flatten": "Flax's guide",
+    "cast": "openpi#738, PR#978",
 }
 
 
@@ -50,6 +51,8 @@ def explain_between(
         The findings, with `cause` and `fix` where a cause was proven.
     """
     of_torch, of_jax, arrays = functions
+    if any(f.verdict is Verdict.PRECISION for f in findings) and (named := _cast(lesson, of_torch, of_jax, arrays)):
+        return [f if f else replace(f, cause=named[0], fix=named[1]) for f in findings]
     case = _Case.of(lesson, step, of_torch, of_jax, arrays)
     if case is None:
         return findings
@@ -60,6 +63,21 @@ def explain_between(
             text = f"{cause}. With JAX's in torch's place the difference falls to {left:.2g} x the bound ({source})"
             return [f if f else replace(f, cause=text, fix=fix) for f in findings]
     return findings
+
+
+def _cast(lesson: Lesson, of_torch: Any, of_jax: Any, arrays: Any) -> tuple[str, str] | None:
+    """A cast to half precision in JAX's code without which, at the working dtype, the difference is gone."""
+    from parity.sides.jax_casts import casts, without_casts
+
+    places = casts(lambda given: of_jax(**given), arrays)
+    if not places:
+        return None
+    proof = judge_functions(lesson, of_torch, without_casts(of_jax), arrays)
+    if not all(proof):
+        return None
+    left = max((r for f in proof for r in (f.ratio64, f.ratio) if math.isfinite(r)), default=0.0)
+    cause = f"jax casts to {'; '.join(places[:2])}. Without its casts the difference falls to {left:.2g} x the bound"
+    return f"{cause} ({NAMES['cast']})", "compute at the dtype that comes in: remove .astype and dtype= there"
 
 
 class _Case:
@@ -147,6 +165,7 @@ class _Case:
 
     def _recognised(self) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
         """Both sides' code is in the catalogue."""
+        from parity.sides.torch_attention import unusual
         from parity.sides.torch_emulations import candidates, result_of, tensor
 
         tensors = {p.rpartition(".")[0] if p.endswith(".") else p: tensor(a) for p, a in self.sources.items()}
@@ -163,6 +182,8 @@ class _Case:
         every = list(candidates(tensors, modules, tensor(target)))
         theirs = next((c for c in every if gives(c, target)), None)
         if theirs is not None:
+            if theirs.family == "attention":
+                every += unusual(theirs, theirs.names)
             # What is mistaken for torch's differs in a setting or two; anything else comes after.
             every.sort(key=lambda c: (c.family != theirs.family, len(c.but(theirs))))
         tried = (c for c in every if theirs is None or c.family != "attention" or len(c.but(theirs)) <= APART)

@@ -24,12 +24,45 @@ def explain_weights(lesson: Lesson) -> list[Finding]:
         One Finding of stage "weights" a leaf that differs. The experiment is a rearrangement of torch's numbers that
         gives JAX's, bit for bit: put back, nothing is left.
     """
-    own, wanted = lesson.jax.values, lesson.values
     torch_names = {
         part.leaves[c.leaf]: " + ".join(part.full(n) for n in c.names)
         for part in lesson.matching.parts
         for c in part.carried
     }
+    return _judged(lesson.jax.values, lesson.values, torch_names, lesson.dtype)
+
+
+def explain_held(
+    held: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray], names: Mapping[str, str]
+) -> list[Finding]:
+    """What a JAX model that was filled from torch holds in another way than the map has it.
+
+    Args:
+        held: The JAX model's own values.
+        wanted: Torch's, by the map.
+        names: Torch's names of JAX's leaves.
+
+    Returns:
+        One Finding of stage "weights" a leaf that differs, where at least half of those that can tell hold torch's
+        values bit for bit; none of a model that was never filled.
+    """
+    telling = [n for n in wanted if n in held and is_float(wanted[n]) and np.ptp(wanted[n]) > 0.0]
+    equal = [n for n in telling if np.array_equal(_single(held[n]), _single(wanted[n]), equal_nan=True)]
+    if len(equal) * 2 < len(telling) or not equal:
+        return []
+    own = {n: _single(held[n]) for n in wanted if n in held and is_float(wanted[n])}
+    found = _judged(own, {n: _single(wanted[n]) for n in own}, names, "float32")
+    told = f"jax's own values are torch's in {len(equal)} of {len(telling)} leaves, and here they are not; "
+    return [replace(f, message=told + f.message) for f in found]
+
+
+def _single(array: Any) -> np.ndarray:
+    return np.asarray(array, np.float32)
+
+
+def _judged(
+    own: Mapping[str, Any], wanted: Mapping[str, np.ndarray], names: Mapping[str, str], dtype: str
+) -> list[Finding]:
     differing = {
         n: (_as_held(wanted[n], a), np.asarray(a)) for n, a in own.items() if n in wanted and is_float(np.asarray(a))
     }
@@ -38,7 +71,7 @@ def explain_weights(lesson: Lesson) -> list[Finding]:
     for name, (theirs, mine) in differing.items():
         count = int((theirs != mine).sum())
         message = f"{count} of {mine.size} elements are not torch's by the map"
-        finding = Finding("weights", torch_names.get(name, name), name, Verdict.SEMANTIC, message, lesson.dtype)
+        finding = Finding("weights", names.get(name, name), name, Verdict.SEMANTIC, message, dtype)
         cause = next(_explanations(name, theirs, mine, wanted), None)
         if cause is not None:
             finding = replace(finding, cause=f"{cause[0]}. Put back, every element is equal ({cause[2]})", fix=cause[1])
@@ -51,7 +84,12 @@ def _explanations(name: str, theirs: np.ndarray, mine: np.ndarray, wanted: Mappi
         value = float(mine.reshape(-1)[0])
         yield f"{value:g} everywhere: never filled from torch", f"set {name} from torch's", "several converters"
     for other, array in wanted.items():
-        if other != name and array.shape == mine.shape and np.array_equal(_as_held(array, mine), mine):
+        if (
+            other != name
+            and array.shape == mine.shape
+            and np.ptp(mine) > 0
+            and np.array_equal(_as_held(array, mine), mine)
+        ):
             yield f"swapped: it holds what belongs to {other}", f"exchange {name} and {other}", "statedict2pytree"
     for order in itertools.permutations(range(mine.ndim)):
         if order != tuple(range(mine.ndim)) and np.array_equal(theirs.transpose(order), mine):

@@ -1,0 +1,131 @@
+"""The map that a finished search stands for: patterns of its elements, and what neither side has a partner for."""
+
+import difflib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parity.convert import fit
+from parity.convert.completion import completed
+from parity.convert.layouts import Layout
+from parity.convert.mapping_error import MappingError
+from parity.convert.weight_map import Rule, WeightMap
+
+if TYPE_CHECKING:
+    from parity.convert.lockstep import State
+    from parity.convert.mapping import Pair
+
+
+def as_map(pair: "Pair", state: "State", merged: bool, *, proven: bool = True) -> WeightMap:
+    """The patterns that a finished search stands for; what it did not need is filled in, or told.
+
+    Args:
+        pair: Both models.
+        state: The end of the search.
+        merged: Whether biases that torch only adds may be one in JAX.
+        proven: Whether every weight must have a partner; without, one that has none stands alone and is told.
+
+    Returns:
+        The WeightMap.
+
+    Raises:
+        MappingError: If a weight has no partner, or its elements follow no pattern.
+    """
+    torch, jax = pair.torch, pair.jax
+    plus = {m.bias: m for m in torch.merges} if merged else {}
+    reserved = {m.plus: m.count for m in plus.values()}
+    used = state.used.copy()
+    for name, count in reserved.items():
+        used[pair.torch_numbers.ids[name][:count]] = True
+    rules: list[Rule] = []
+    jax_alone: dict[str, str] = {}
+    pending: list[str] = []
+    for name, own in pair.jax_numbers.ids.items():
+        numbers = state.partner[own]
+        if (numbers == 0).all():
+            pending.append(name)
+            continue
+        if (numbers > pair.torch_numbers.count).any():
+            jax_alone[name] = f"{jax.kinds[name]}; nothing of torch was found for it, and it keeps its own value"
+            continue
+        if (numbers == 0).any():
+            whole = completed(numbers, pair.torch_numbers, used)
+            if whole is None:
+                raise fit.Untold(
+                    f"{name} (jax) is used in part, which does not tell the rest; give longer or other inputs",
+                    jax_left=(name,),
+                )
+            numbers = whole
+            used[numbers] = True
+        try:
+            rules += fit.rules(name, numbers, pair.torch_numbers)
+        except fit.Irregular as error:
+            raise MappingError(f"{name} (jax) was matched, but {error}", jax_left=(name,)) from None
+    for name in pending:
+        rule = _eliminated(pair, name, rules, used)
+        if rule is not None:
+            used[pair.torch_numbers.ids[rule.torch]] = True
+            rules.append(rule)
+        elif name in jax.trained and proven:
+            raise fit.Untold(
+                f"{name} (jax) has no influence on the outputs, and no torch leaf is left that it could be",
+                jax_left=(name,),
+                torch_left=unused(pair, used),
+            )
+        else:
+            jax_alone[name] = f"{jax.kinds[name]}; torch has no such leaf"
+    left = unused(pair, used)
+    wrong = tuple(name for name in left if name in torch.trained)
+    if wrong and proven:
+        raise MappingError("the outputs agree, but torch has weights that JAX does not", torch_left=wrong)
+    rules = list(_summed(rules, plus))
+    return WeightMap(
+        tuple(rules),
+        {n: s for n, s in torch.shapes.items() if n not in left},
+        {n: s for n, s in jax.shapes.items() if n not in jax_alone},
+        {n: p for n, p in jax.paths.items() if n not in jax_alone},
+        {a: n for a, n in torch.aliases.items() if n not in left},
+        torch.alone | {n: f"a {'parameter' if n in wrong else 'buffer'}; JAX has no such leaf" for n in left},
+        jax_alone,
+    )
+
+
+def unused(pair: "Pair", used: np.ndarray) -> tuple[str, ...]:
+    """Torch leaves of which some elements have no partner."""
+    return tuple(n for n, ids in pair.torch_numbers.ids.items() if ids.size and not used[ids].all())
+
+
+def _eliminated(pair: "Pair", name: str, rules: list[Rule], used: np.ndarray) -> Rule | None:
+    """A leaf on which no output depends, paired with the one of its size that is left in the module of its siblings."""
+    shape = pair.jax.shapes[name]
+    parent = name.rpartition(".")[0]
+    near = {r.torch.partition("[")[0].rpartition(".")[0] for r in rules if r.jax.rpartition(".")[0] == parent}
+    free = [n for n, ids in pair.torch_numbers.ids.items() if ids.shape == shape and ids.size and not used[ids].any()]
+    free = [n for n in free if n.rpartition(".")[0] in near] or free
+    if not free:
+        return None
+    own = name.rpartition(".")[2]
+    best = max(free, key=lambda n: difflib.SequenceMatcher(None, own, n.rpartition(".")[2]).ratio())
+    axes = " ".join(f"a{k}" for k in range(len(shape)))
+    return Rule(
+        best, name, Layout.parse(f"{axes} -> {axes}"), note="paired by elimination: no output depends on it here"
+    )
+
+
+def _summed(rules: list[Rule], plus: dict[str, Any]) -> Iterator[Rule]:
+    """Rules for biases that JAX has as one."""
+    for rule in rules:
+        name, bracket, index = rule.torch.partition("[")
+        merge = plus.get(name)
+        if merge is None:
+            yield rule
+            continue
+        start, stop = (int(n) for n in index.rstrip("]").split(":")) if bracket else (0, 0)
+        if bracket and start >= merge.count:
+            yield rule
+            continue
+        if bracket and stop > merge.count:
+            raise MappingError(f"{rule.jax} (jax) holds gates whose two biases are added, and gates where they are not")
+        note = "JAX has one bias, the sum; back, torch's second is zero. It trains at half the speed of torch's two"
+        yield Rule(rule.torch, rule.jax, rule.layout, plus=f"{merge.plus}{bracket}{index}", note=note)
