@@ -167,28 +167,7 @@ def _forward(models: Models, question: Question) -> CaseResult:
         apart=(STATE,) if question.loss is None else (STATE, "output"),
         told=models.told,
     )
-    return _loss_explained(models, question, examine(torch, jax, task, dtypes=question.dtypes, device=question.device))
-
-
-def _loss_explained(models: Models, question: Question, result: CaseResult) -> CaseResult:
-    """With the cause of a loss that differs though what it is computed from agrees."""
-    wrong = [f for f in result.findings if not f and f.stage == "loss"]
-    if not wrong or isinstance(question.loss, str) or not all(f for f in result.findings if f.stage == "forward"):
-        return result
-    from parity.checking.causes import explain_loss
-    from parity.sides import torch_forward
-    from parity.sides.inputs import leaves
-
-    run = side("torch", torch_forward.forward(models.torch)).run(models.arguments(), dtype="float64", wrt=())
-    outputs = [a for n, a in run.tensors.items() if n.startswith("forward/output")]
-    targets = [t for _, t in leaves(models.targets)]
-    if len(outputs) != 1 or len(targets) != 1:
-        return result
-    named = explain_loss(question.of("torch", "loss"), question.of("jax", "loss"), outputs[0], targets[0])
-    if named is None:
-        return result
-    told = [replace(f, cause=named[0], fix=named[1]) if any(f is w for w in wrong) else f for f in result.findings]
-    return replace(result, findings=tuple(told))
+    return examine(torch, jax, task, dtypes=question.dtypes, device=question.device)
 
 
 def sides(

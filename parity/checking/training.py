@@ -110,9 +110,6 @@ def train(models: Models, question: Question, result: CaseResult) -> CaseResult:
     except (SideError, MissingFramework) as raised:
         missing = isinstance(raised, MissingFramework)
         return replace(result, error=str(raised), missing=missing)
-    named = _named(training, question) if cause is not None else None
-    if cause is not None and named is not None:
-        cause = replace(cause, cause=named[0], fix=named[1])
     if cause is not None:
         found = [_with(cause, f, why=cause.kinds == ORDER) if f.stage == "curve" and not f else f for f in found]
     return replace(
@@ -177,18 +174,6 @@ def _transform(models: Models, question: Question) -> tuple[Any, bool]:
     weights = models.match.weights
     options = {} if schedule is None else {"scheduler": schedule, "steps": max(question.steps, 1)}
     return translate(rule, weights=weights, model=models.torch.module, **options), weights is None
-
-
-def _named(training: Training, question: Question) -> tuple[str, str] | None:
-    """The one setting in which the user's own optax transformation is not torch's optimizer, where one explains it."""
-    if not isinstance(question.optimizer, (tuple, list)):
-        return None
-    from parity.checking.causes import explain_optimizer
-    from parity.sides.torch_training import optimizer_of
-
-    factory, transform = question.optimizer
-    _, schedule = optimizer_of(training.models.torch, factory)
-    return None if schedule is not None else explain_optimizer(factory, transform)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Past a stop: where JAX computes something else, torch's numbers are put in its place, and the search goes on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ STOPS = 64
 
 UNLIKE = 0.5
 """Relative distance from which on numbers are not taken for a torch layer's by themselves."""
+
+PART = 3.0
+"""Times by which the distance counts where a part of a torch weight is taken, and not the whole."""
 
 LATER = 0.5
 """What each compatible torch call that would be passed over adds to the distance of a later one, as a share of it."""
@@ -68,13 +71,20 @@ def go_on(search: Lockstep, own: np.ndarray) -> tuple[State, tuple[Stop, ...]] |
         state = furthest.state.copy()
         if furthest.step >= len(search.steps.steps) and not furthest.why.ids.size:
             return state, tuple(stops)
+        before = state.partner.copy()
         following = _passed(search, furthest.step, state, furthest.why)
         if following is None:
             return None
+        taken = search.candidates.torch.names_of(_torch_ids(search, state.partner[state.partner != before]))
+        stops[-1] = replace(furthest.stop, torch_path=taken[0].rpartition(".")[0] if taken else "")
         done = next(search.search(following, state), None)
         if done is not None:
             return done, tuple(stops)
     return None
+
+
+def _torch_ids(search: Lockstep, partners: np.ndarray) -> np.ndarray:
+    return partners[partners <= search.candidates.torch.count]
 
 
 def _passed(search: Lockstep, at: int, state: State, why: Unresolved) -> int | None:
@@ -181,16 +191,16 @@ def _of_scaling(candidates: Candidates, value: Affine, state: State) -> Iterator
         theirs = event.value
         if theirs.ids.size != value.ids.size or state.used[theirs.weighted_ids].all():
             continue
-        near: tuple[float, np.ndarray] | None = None
+        laid: list[tuple[float, np.ndarray]] = []
         for order in turnings(np.arange(theirs.ids.size).reshape(theirs.shape), value.shape):
             index = order.reshape(value.shape)
             coef, off = theirs.coef.ravel()[index], theirs.off.ravel()[index]
             gap = _apart(value.coef, coef) + (_unequal(value, theirs) if value.uniform else _apart(value.off, off))
-            fits = ((value.ids == KNOWN) == (theirs.ids.ravel()[index] == KNOWN)).all()
-            if fits and (near is None or gap < near[0]):
-                near = gap, index
-        if near is None:
+            if _one_to_one(value.ids, theirs.ids.ravel()[index]):
+                laid.append((gap, index))
+        if not laid:
             continue
+        near = _likeliest(laid)
         coef, ids, off = (a.ravel()[near[1]] for a in (theirs.coef, theirs.ids, theirs.off))
         numbers = coef * candidates.theta[ids] + off
         yield Guess(near[0], paired(value.ids, ids), (0, numbers), None, theirs.weighted_ids)
@@ -223,16 +233,15 @@ def _of_contraction(search: Lockstep, step: Any, operands: list[Any], state: Sta
         if event.inputs.shape[1] != rows.shape[1] or state.used[event.ids].all():
             continue
         matched = _rows(rows, event.inputs)
-        gap, columns = min(
-            ((_apart(rows, matched[:, order]), order) for order in _orders(rows.shape[1])), key=lambda pair: pair[0]
-        )
+        gap, columns = _likeliest([(_apart(rows, matched[:, order]), order) for order in _orders(rows.shape[1])])
         put = None
         if len(ids) == 1 and matched.shape == rows.shape:
             put = _as_operand(step, operands, matched[:, columns])
         for chosen in selections(own.shape[1], event.ids.shape[1], out_shape, 1):
             theirs = event.ids[np.ix_(columns, chosen)]
             if not state.used[theirs].any():
-                yield Guess(gap, paired(own, theirs), put, None, theirs)
+                part = 1.0 if len(chosen) == event.ids.shape[1] else PART
+                yield Guess(gap * part, paired(own, theirs), put, None, theirs)
                 break
     yield from _side_by_side(search, step, operands, rows, own, state)
 
@@ -280,8 +289,13 @@ def _channels(numbers: np.ndarray, event: Convolution) -> np.ndarray:
     every = np.arange(event.ids.shape[1])
     if event.groups != 1 or numbers.shape != event.inputs.shape:
         return every
-    orders = _orders(len(every))
-    return min(orders, key=lambda order: _apart(numbers, event.inputs[:, order]))
+    return _likeliest([(_apart(numbers, event.inputs[:, order]), order) for order in _orders(len(every))])[1]
+
+
+def _likeliest(laid: list[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
+    """The first order, as the numbers lie; another only where it is near, and much nearer: chance makes none so."""
+    first, best = laid[0], min(laid, key=lambda pair: pair[0])
+    return best if best[0] < UNLIKE / 2 and best[0] < first[0] / 2 else first
 
 
 def _orders(count: int) -> list[np.ndarray]:
@@ -308,6 +322,12 @@ def _as_operand(step: Any, operands: list[Any], rows: np.ndarray) -> tuple[int, 
     factor = weights.coef[weights.ids != KNOWN][0]
     laid = rows.reshape([numbers.shape[k] for k in order]).transpose(np.argsort(order)) / factor
     return place, laid
+
+
+def _one_to_one(own: np.ndarray, theirs: np.ndarray) -> bool:
+    """Whether each weight stands with one weight of the other side, and nothing with nothing."""
+    both = np.unique(np.stack([own.ravel(), theirs.ravel()]), axis=1)
+    return all(len(np.unique(row)) == both.shape[1] for row in both)
 
 
 def _unequal(own: Affine, theirs: Affine) -> float:

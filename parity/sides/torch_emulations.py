@@ -45,6 +45,28 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "activation": ("gelu's form", "another function", "a slope", "none", "a residual connection missing or added"),
+    "pooling": ("maximum or average", "count_include_pad", "ceil_mode", "padding", "window"),
+    "resize": ("mode", "align_corners", "antialias"),
+    "reduction": ("mean, sum, maximum, first or last", "axes"),
+    "attention": (
+        "scale",
+        "number of heads",
+        "order of query, key and value",
+        "heads before or after their width",
+        "mask missing, inverted, of the future or without the diagonal",
+        "what a mask fills in",
+        "softmax over queries",
+    ),
+    "order": ("channels first or last before a flatten", "two axes exchanged", "an axis reversed"),
+    "size": ("times a number, such as 1/255 or sqrt(width)",),
+    "gradient": ("stopped",),
+    "dtype": ("a cast to half precision, such as a softmax in bfloat16", "TF32 and bfloat16 products"),
+}
+"""What is told of the code between layers, by family, with the settings in which ports go wrong."""
+
+
 def candidates(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tensor) -> Iterator[Emulation]:
     """Everything in the catalogue that may give an array of the shape that arrives.
 
@@ -217,6 +239,8 @@ def changed(arrived: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
 
                 torch, jax = f"({factor}, {size // factor})", f"({size // factor}, {factor})"
                 yield f"axis {axis} is flattened from {jax}, torch's from {torch}: channels last, not first", reordered
+    for axis in range(1, arrived.ndim):
+        yield f"axis {axis} reversed", functools.partial(_reversed, axis=axis)
     for one, other in itertools.combinations(range(arrived.ndim), 2):
         if arrived.shape[one] == arrived.shape[other]:
             yield f"axes {one} and {other} exchanged", functools.partial(_exchanged, one=one, other=other)
@@ -224,3 +248,7 @@ def changed(arrived: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
 
 def _exchanged(x: Any, *, one: int, other: int) -> Any:
     return x.transpose(one, other)
+
+
+def _reversed(x: Any, *, axis: int) -> Any:
+    return x.flip(axis)

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 IGNORED = -100
 SMOOTHING = (0.05, 0.1, 0.2)
+SETTINGS = ("loss", "reduction", "factor", "label_smoothing", "ignore_index")
+"""In which a port's loss goes wrong."""
 
 
 def losses(output: torch.Tensor, targets: torch.Tensor) -> Iterator[tuple[str, dict[str, str], Loss]]:

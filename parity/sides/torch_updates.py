@@ -13,6 +13,19 @@ LIMITS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 EPSILONS = (1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3)
 DECAYS = (0.0, 1e-4, 1e-2)
 BETAS = ((0.9, 0.999), (0.9, 0.99), (0.9, 0.95), (0.5, 0.999))
+OPTIONS: dict[str, tuple[Any, ...]] = {
+    "eps": EPSILONS,
+    "weight_decay": DECAYS,
+    "betas": BETAS,
+    "momentum": (0.0, 0.9),
+    "nesterov": (False, True),
+    "amsgrad": (False, True),
+    "alpha": (0.9, 0.99),
+    "dampening": (0.0,),
+    "lr": (10.0, 0.1, 2.0, 0.5),
+}
+"""Settings of an optimizer in which a port goes wrong, with what it has there; of the rate, torch's times these."""
+
 DECAYING = {"Adam": "coupled: added to the gradient", "AdamW": "decoupled: taken from the weights"}
 
 
@@ -55,18 +68,9 @@ def variants(
     """
     own, schedule = made(factory, [torch.zeros(1, requires_grad=True)])
     kind, group = type(own), dict(own.param_groups[0])
-    options: dict[str, tuple[Any, ...]] = {
-        "eps": EPSILONS,
-        "weight_decay": DECAYS,
-        "betas": BETAS,
-        "momentum": (0.0, 0.9),
-        "nesterov": (False, True),
-        "amsgrad": (False, True),
-        "alpha": (0.9, 0.99),
-        "dampening": (0.0,),
-        # A scheduler sets the rate anew from its own base.
-        "lr": () if schedule is not None else tuple(group["lr"] * f for f in (10.0, 0.1, 2.0, 0.5)),
-    }
+    # A scheduler sets the rate anew from its own base.
+    rates = () if schedule is not None else tuple(group["lr"] * factor for factor in OPTIONS["lr"])
+    options = OPTIONS | {"lr": rates}
     for name, values in options.items():
         for value in values if name in group else ():
             if value != group[name]:

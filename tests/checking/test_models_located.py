@@ -94,21 +94,36 @@ def test_a_failure_to_take_them_apart_is_a_remark_and_hides_nothing(monkeypatch)
     assert any("is no parity.WeightMap" in remark for remark in by_hand.results[0].remarks)
 
 
-def test_a_configuration_that_stops_the_mapping_is_patched_in_a_copy_and_told_of_the_original():
-    twin = mlp(eps=1e-3)
-    report = parity.check(filled(TorchMLP()), twin, X)
-    assert (report.first.stage, report.first.torch_path, report.first.jax_path) == ("layer", "norm", "ln")
-    assert report.cause.fix == "nnx.LayerNorm(..., epsilon=1e-05)"
-    assert twin.ln.epsilon == 1e-3
-    patched = [remark for remark in report.results[0].remarks if "mapped with torch's configuration" in remark]
-    assert patched[0].endswith("LayerNorm eps 0.001, torch has 1e-05 (1 of jax: ln)")
-
-
 @pytest.mark.parametrize(
-    "faults", [{"tanh": True}, {"tanh": True, "eps": 1e-3}], ids=["no patch", "a patch that fails"]
+    ("faults", "places"),
+    [({"eps": 1e-3}, ["norm"]), ({"tanh": True, "eps": 1e-3}, ["up .. norm", "norm"])],
+    ids=["one fault", "two faults"],
 )
-def test_where_no_patch_helps_the_mapping_tells_where_it_stopped(faults):
-    report = parity.check(filled(TorchMLP()), mlp(**faults), X)
+def test_faults_that_stop_the_mapping_are_each_told_with_their_cause(faults, places):
+    twin = mlp(**faults)
+    report = parity.check(filled(TorchMLP()), twin, X)
+    layers = [f for f in report.findings if not f and f.stage == "layer"]
+    assert [f.torch_path for f in layers] == places
+    assert all("the difference falls to" in f.cause and f.fix for f in layers)
+    assert twin.ln.epsilon == 1e-3
+    passed = [remark for remark in report.results[0].remarks if "went on with torch's numbers" in remark]
+    assert f"{len(places)} stop" in passed[0]
+
+
+class Wider(nnx.Module):
+    """A port with a layer that torch has not."""
+
+    def __init__(self) -> None:
+        rngs = nnx.Rngs(0)
+        self.fc1, self.more = nnx.Linear(IN, 8, rngs=rngs), nnx.Linear(8, 9, rngs=rngs)
+        self.fc2 = nnx.Linear(9, 3, rngs=rngs)
+
+    def __call__(self, x: Any) -> Any:
+        return self.fc2(self.more(nnx.gelu(self.fc1(x), approximate=False)))
+
+
+def test_where_no_torch_layer_has_the_shape_the_mapping_tells_where_it_stopped():
+    report = parity.check(filled(TorchMLP()), Wider(), X)
     assert report.verdict is Verdict.STRUCTURE
     assert "the weights could not be mapped" in report.first.message
     assert report.cause is None

@@ -6,4 +6,12 @@ from parity.checking.causes.functions import explain_loss, explain_optimizer
 from parity.checking.causes.layers import explain_layer
 from parity.checking.causes.weights import explain_held, explain_weights
 
-__all__ = ["explain_between", "explain_held", "explain_layer", "explain_loss", "explain_optimizer", "explain_weights", "without_dropout"]
+__all__ = [
+    "explain_between",
+    "explain_held",
+    "explain_layer",
+    "explain_loss",
+    "explain_optimizer",
+    "explain_weights",
+    "without_dropout",
+]

@@ -1,7 +1,6 @@
 """Why two models draw other random numbers: dropout that one side has on and the other has off, or at another rate."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from parity.numerics import Finding
 from parity.sides.given import JaxSide, TorchSide
