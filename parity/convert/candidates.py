@@ -20,7 +20,7 @@ from parity.convert.parts import (
     selections,
     turnings,
 )
-from parity.convert.torch_events import Product, Record
+from parity.convert.torch_record import Product, Record
 from parity.convert.values import Index, Rows, column_maps, distance, keys, same
 
 FUSED = 6

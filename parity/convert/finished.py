@@ -10,11 +10,12 @@ from parity.convert import fit
 from parity.convert.completion import completed
 from parity.convert.layouts import Layout
 from parity.convert.mapping_error import MappingError
+from parity.convert.pattern import Irregular
 from parity.convert.weight_map import Rule, WeightMap
 
 if TYPE_CHECKING:
-    from parity.convert.lockstep import State
-    from parity.convert.mapping import Pair
+    from parity.convert.pair import Pair
+    from parity.convert.progress import State
 
 
 def as_map(pair: "Pair", state: "State", merged: bool, *, proven: bool = True) -> WeightMap:
@@ -60,7 +61,7 @@ def as_map(pair: "Pair", state: "State", merged: bool, *, proven: bool = True) -
             used[numbers] = True
         try:
             rules += fit.rules(name, numbers, pair.torch_numbers)
-        except fit.Irregular as error:
+        except Irregular as error:
             raise MappingError(f"{name} (jax) was matched, but {error}", jax_left=(name,)) from None
     for name in pending:
         rule = _eliminated(pair, name, rules, used)

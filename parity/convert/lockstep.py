@@ -3,7 +3,6 @@
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from parity.convert.candidates import Candidates, told
 from parity.convert.jax_steps import Number, Operand, Step, Steps
 from parity.convert.mapping_error import Stop
 from parity.convert.parts import Pairs
+from parity.convert.progress import Furthest, State, Unresolved
 from parity.convert.values import same
 
 PATIENCE = 60.0
@@ -23,57 +23,6 @@ restarts of a part, a second or two."""
 STALE = 200
 """Choices tried since it last came further than before. The orders of q, k and v in one layer are 6, those of an
 LSTM's gates 24, and a wrong one is seen at the next layer."""
-
-
-@dataclass
-class State:
-    """How far a run has come: the values of variables, and the partner of each JAX weight."""
-
-    values: dict[int, Any]
-    partner: np.ndarray
-    used: np.ndarray
-
-    def copy(self) -> "State":
-        return State(dict(self.values), self.partner.copy(), self.used.copy())
-
-
-class Unresolved(Exception):
-    """A step needs weights that are not known; it carries the ways to choose them."""
-
-    def __init__(
-        self,
-        choices: Iterator[Pairs],
-        ids: np.ndarray,
-        what: str,
-        values: np.ndarray | None,
-        consumed: tuple[Affine, int | None] | None = None,
-    ) -> None:
-        self.choices, self.ids, self.what, self.values = choices, ids, what, values
-        # What holds the weights, where something consumes them other than a contraction, and its variable.
-        self.value, self.variable = consumed or (None, None)
-
-
-@dataclass
-class Furthest:
-    """The step that the best attempt stopped at, or the proof that its end failed.
-
-    Attributes:
-        step, mapped: Which step, and how many weights were known.
-        stop: What is told of it.
-        state, why: The run there, and what it lacked.
-        proof: Of an end that could not be proven.
-    """
-
-    step: int = -1
-    mapped: int = 0
-    stop: Stop | None = None
-    state: State | None = None
-    why: Unresolved | None = None
-    proof: Any = None
-
-    @property
-    def partner(self) -> np.ndarray | None:
-        return None if self.state is None else self.state.partner
 
 
 class Lockstep:

@@ -1,7 +1,6 @@
 """`parity.map_weights`: which weight of a torch model is which of a JAX model, found by running both, and proven."""
 
 import itertools
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +8,14 @@ import numpy as np
 
 from parity.convert import fit
 from parity.convert.finished import as_map, unused
-from parity.convert.mapping_error import MappingError, ModelRaised, Stop, left_over
-from parity.convert.numbering import Numbering
+from parity.convert.mapping_error import MappingError, Stop, left_over
+from parity.convert.pair import Pair, both_run, pairs
 from parity.convert.weight_map import WeightMap
 from parity.sides import require
 
 if TYPE_CHECKING:
-    from parity.convert.jax_model import JaxModel
-    from parity.convert.lockstep import Furthest, Lockstep
-    from parity.convert.torch_model import TorchModel
+    from parity.convert.lockstep import Lockstep
+    from parity.convert.progress import Furthest
 
 SEEDS = (0, 2, 3)
 """Of the weights that the search runs both models with: the next where units were off under those of one."""
@@ -60,7 +58,7 @@ def map_weights(torch_model: Any, jax_model: Any, *inputs: Any, weights: WeightM
     if weights is not None:
         require("torch")
         require("jax")
-        return _proven(weights, next(_pairs(torch_model, jax_model, inputs)))
+        return _proven(weights, next(pairs(torch_model, jax_model, inputs)))
     found, attempts = _searched(torch_model, jax_model, inputs)
     if found is None:
         raise attempts.error()
@@ -109,7 +107,7 @@ def _searched(torch_model: Any, jax_model: Any, inputs: tuple[Any, ...]) -> tupl
     require("torch")
     require("jax")
     best: _Attempt | None = None
-    for pair in _pairs(torch_model, jax_model, inputs):
+    for pair in pairs(torch_model, jax_model, inputs):
         for merged in pair.sums():
             attempt = _attempt_alive(pair, merged)
             if attempt.found is not None:
@@ -118,53 +116,6 @@ def _searched(torch_model: Any, jax_model: Any, inputs: tuple[Any, ...]) -> tupl
                 best = attempt
     assert best is not None
     return None, best
-
-
-def _pairs(torch_model: Any, jax_model: Any, inputs: tuple[Any, ...]) -> Iterator["Pair"]:
-    """Both models in eval mode, then as they are, where that is another mode."""
-    torch_module, torch_call = _torch_parts(torch_model)
-    jax_module, variables, jax_call = _jax_parts(jax_model)
-    for training in (False, None):
-        yield Pair.of(torch_module, torch_call, jax_module, variables, jax_call, inputs, training)
-        if _in_one_mode(torch_module, training):
-            return
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Both models in one mode, and the numbers of their weights."""
-
-    torch: "TorchModel"
-    jax: "JaxModel"
-    torch_numbers: Numbering
-    jax_numbers: Numbering
-    inputs: tuple[Any, ...]
-
-    @classmethod
-    def of(
-        cls,
-        torch_module: Any,
-        torch_call: Callable[..., Any] | None,
-        jax_module: Any,
-        variables: Any,
-        jax_call: Callable[..., Any] | None,
-        inputs: tuple[Any, ...],
-        training: bool | None,
-    ) -> "Pair":
-        from parity.convert.jax_model import JaxModel
-        from parity.convert.torch_model import TorchModel
-
-        torch = TorchModel(torch_module, torch_call, training=training)
-        jax = JaxModel(jax_module, variables, jax_call, training=training)
-        return cls(torch, jax, Numbering(torch.shapes), Numbering(jax.shapes), inputs)
-
-    def sums(self) -> list[bool]:
-        """Whether biases that torch only adds may be one weight in JAX: what fits the number of weights first."""
-        if not self.torch.merges:
-            return [False]
-        fewer = self.torch_numbers.count - sum(m.count for m in self.torch.merges)
-        nearer = abs(self.jax_numbers.count - fewer) < abs(self.jax_numbers.count - self.torch_numbers.count)
-        return [True, False] if nearer else [False, True]
 
 
 @dataclass
@@ -178,7 +129,7 @@ class _Attempt:
         unproven: A map under which the outputs are torch's and some gradient is not.
     """
 
-    pair: "Pair"
+    pair: Pair
     merged: bool
     search: "Lockstep"
     found: WeightMap | None = None
@@ -207,7 +158,7 @@ class _Attempt:
         return Onwards(replace(weights, proof=told), error, end[1])
 
 
-def _attempt_alive(pair: "Pair", merged: bool) -> _Attempt:
+def _attempt_alive(pair: Pair, merged: bool) -> _Attempt:
     """One attempt; again with other weights where under these some of a model was off, as units of a ReLU may be."""
     for seed in SEEDS[:-1]:
         try:
@@ -217,26 +168,7 @@ def _attempt_alive(pair: "Pair", merged: bool) -> _Attempt:
     return _attempt(pair, merged, SEEDS[-1])
 
 
-def _both_run(pair: Pair, ids: dict[str, Any]) -> tuple[Any, Any]:
-    """The record of torch's run and the steps of JAX's; both are tried, to tell whether one raises or both."""
-    runs = {"torch": lambda: pair.torch.record(ids, pair.inputs), "jax": lambda: pair.jax.steps(pair.inputs)}
-    done, raised = [], {}
-    for framework, run in runs.items():
-        try:
-            done.append(run())
-        except MappingError:
-            raise
-        except Exception as error:
-            first = (str(error).strip().splitlines() or [""])[0]
-            raised[framework] = f"the {framework} side raised: {type(error).__name__}: {first}", error
-    if raised:
-        alone = "" if len(raised) == 2 else f" (the {'jax' if 'torch' in raised else 'torch'} side runs)"
-        texts, errors = zip(*raised.values(), strict=True)
-        raise ModelRaised("; ".join(texts) + alone) from errors[0]
-    return done[0], done[1]
-
-
-def _attempt(pair: "Pair", merged: bool, seed: int) -> _Attempt:
+def _attempt(pair: Pair, merged: bool, seed: int) -> _Attempt:
     from parity.convert.candidates import Candidates
     from parity.convert.lockstep import Lockstep
     from parity.convert.proof import prove
@@ -247,7 +179,7 @@ def _attempt(pair: "Pair", merged: bool, seed: int) -> _Attempt:
         arrays[merge.plus][: merge.count] = 0.0
         ids[merge.plus][: merge.count] = 0
     pair.torch.load(arrays)
-    record, steps = _both_run(pair, ids)
+    record, steps = both_run(pair, ids)
     theta = pair.torch_numbers.values(arrays)
     outputs = list(record.outputs.values())
     if len(outputs) != len(steps.outputs):
@@ -314,26 +246,3 @@ def _unmapped(furthest: "Furthest", pair: Pair) -> MappingError:
         torch_left=unused(pair, used),
         jax_left=jax_left,
     )
-
-
-def _in_one_mode(module: Any, training: bool | None) -> bool:
-    """Whether the models as they are have been tried already."""
-    return training is None or not any(m.training for m in module.modules())
-
-
-def _torch_parts(model: Any) -> tuple[Any, Callable[..., Any] | None]:
-    import torch
-
-    module = model if isinstance(model, torch.nn.Module) else getattr(model, "model", model)
-    if not isinstance(module, torch.nn.Module):
-        raise MappingError(
-            f"the torch model is a {type(module).__name__}; "
-            "wanted a torch.nn.Module or parity.TorchSide(module, call=...)"
-        )
-    return module, None if module is model else getattr(model, "call", None)
-
-
-def _jax_parts(model: Any) -> tuple[Any, Any, Callable[..., Any] | None]:
-    if hasattr(model, "module") and hasattr(model, "variables") and hasattr(model, "call"):
-        return model.module, model.variables, model.call
-    return model, None, None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from parity.convert.affine import KNOWN, Affine
-from parity.convert.torch_events import Convolution
+from parity.convert.torch_record import Convolution
 from parity.convert.values import column_maps, same
 
 Pairs = tuple[np.ndarray, np.ndarray]

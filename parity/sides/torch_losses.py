@@ -17,14 +17,15 @@ def losses(output: torch.Tensor, targets: torch.Tensor) -> Iterator[tuple[str, d
     """The losses that these arrays allow.
 
     Args:
-        output: Logits (N, C), or numbers of the targets' shape.
-        targets: Classes (N,), or numbers.
+        output: Logits (N, C) or (..., C), or numbers of the targets' shape.
+        targets: Classes (N,) or (...), or numbers.
 
     Yields:
         (family, settings by name, function).
     """
     if not targets.is_floating_point():
-        yield from _of_classes(targets)
+        for family, settings, function in _of_classes(targets):
+            yield family, settings, _by_rows(function)
         return
     if output.shape != targets.shape:
         return
@@ -47,6 +48,17 @@ def _reduced(function: Callable[..., torch.Tensor], reduction: str, scale: float
     def run(output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         value = function(output, targets, reduction=reduction.partition(" ")[0])
         return scale * (value / len(output) if "/" in reduction else value)
+
+    return run
+
+
+def _by_rows(function: Loss) -> Loss:
+    """The loss of logits (..., C) and classes (...) as of one row each, such as of every word of a sentence."""
+
+    def run(output: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        if output.dim() > 2 and output.shape[:-1] == targets.shape:
+            return function(output.flatten(0, -2), targets.flatten())
+        return function(output, targets)
 
     return run
 
