@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def as_map(pair: "Pair", state: "State", merged: bool, *, proven: bool = True) -
     wrong = tuple(name for name in left if name in torch.trained)
     if wrong and proven:
         raise MappingError("the outputs agree, but torch has weights that JAX does not", torch_left=wrong)
-    rules = list(_summed(rules, plus))
+    rules = [_one_sided(pair, rule) for rule in _summed(rules, plus)]
     return WeightMap(
         tuple(rules),
         {n: s for n, s in torch.shapes.items() if n not in left},
@@ -112,6 +113,16 @@ def _eliminated(pair: "Pair", name: str, rules: list[Rule], used: np.ndarray) ->
     return Rule(
         best, name, Layout.parse(f"{axes} -> {axes}"), note="paired by elimination: no output depends on it here"
     )
+
+
+def _one_sided(pair: "Pair", rule: Rule) -> Rule:
+    """A rule between what one side trains and the other does not, with a note of it."""
+    name = rule.torch.partition("[")[0]
+    torch = name in pair.torch.parameters
+    if torch == (rule.jax.partition("[")[0] in pair.jax.trained) or rule.note:
+        return rule
+    told = "torch trains it, JAX keeps it as state" if torch else "torch keeps it as a buffer, JAX trains it"
+    return replace(rule, note=told)
 
 
 def _summed(rules: list[Rule], plus: dict[str, Any]) -> Iterator[Rule]:

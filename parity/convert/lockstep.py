@@ -20,6 +20,9 @@ PATIENCE = 60.0
 """Seconds of search, after which it says how far it came. A model whose calls are in another order takes some hundred
 restarts of a part, a second or two."""
 
+TIES = 24
+"""Choices that stop at one step and are compared by how near their numbers are to torch's: the orders of four gates."""
+
 STALE = 200
 """Choices tried since it last came further than before. The orders of q, k and v in one layer are 6, those of an
 LSTM's gates 24, and a wrong one is seen at the next layer."""
@@ -211,7 +214,8 @@ class Lockstep:
     def _stopped(self, at: int, state: State, why: Unresolved) -> None:
         mapped = int((state.partner > 0).sum())
         further = (at, mapped) > (self.furthest.step, self.furthest.mapped)
-        if not further and (at, mapped) != (self.furthest.step, self.furthest.mapped):
+        beside = (at, mapped) == (self.furthest.step, self.furthest.mapped) and self._stale < TIES
+        if not further and not beside:
             return
         step = self.steps.steps[at] if at < len(self.steps.steps) else None
         path, shape, gap = self.candidates.nearest(

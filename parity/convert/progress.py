@@ -36,7 +36,8 @@ class Unresolved(Exception):
     ) -> None:
         self.choices, self.ids, self.what, self.values = choices, ids, what, values
         # What holds the weights, where something consumes them other than a contraction, and its variable.
-        self.value, self.variable = consumed or (None, None)
+        self.value: Affine | None = consumed[0] if consumed else None
+        self.variable: int | None = consumed[1] if consumed else None
 
 
 @dataclass

@@ -37,7 +37,8 @@ class TorchModel:
         tensors: Its floating leaves by state_dict name, tied ones once.
         aliases: Other names of tied leaves.
         alone: Leaves that have no partner by rule, with the reason.
-        trained: Names of the leaves that are parameters and are trained.
+        parameters: Names of the leaves that are parameters.
+        trained: Of those, the ones that are trained.
         merges: Pairs of biases that recurrent layers only use as a sum.
     """
 
@@ -64,6 +65,7 @@ class TorchModel:
             else:
                 seen[id(tensor)] = name
                 self.tensors[name] = tensor
+        self.parameters = {n for n, t in self.tensors.items() if isinstance(t, torch.nn.Parameter)}
         self.trained = {n for n, t in self.tensors.items() if isinstance(t, torch.nn.Parameter) and t.requires_grad}
         self.merges = list(_merges(self.module))
 

@@ -20,7 +20,7 @@ LAYOUTS = {
 LEAVES = {"running_mean": "mean", "running_var": "var"}
 
 
-def by_hand(model: nn.Module, twin: Any, pairs: dict[str, str], *more: Rule, skip: tuple[str, ...] = ()) -> WeightMap:
+def by_hand(model: nn.Module, twin: Any, pairs: dict[str, str], *more: Rule) -> WeightMap:
     """The map of modules whose leaves have their usual names, and further rules."""
     rules = list(more)
     tensors = dict(model.state_dict())
@@ -28,7 +28,7 @@ def by_hand(model: nn.Module, twin: Any, pairs: dict[str, str], *more: Rule, ski
     for torch_path, jax_path in pairs.items():
         module = model.get_submodule(torch_path)
         for name, tensor in module.state_dict().items():
-            if name == "num_batches_tracked" or f"{torch_path}.{name}" in skip:
+            if name == "num_batches_tracked":
                 continue
             norm = tensor.dim() == 1 and name == "weight"
             leaf = LEAVES.get(name, "bias" if name == "bias" else "scale" if norm else "kernel")
@@ -101,23 +101,20 @@ class JaxBlock(nnx.Module):
         self.norm2 = norm(WIDTH, epsilon=eps, rngs=rngs)
         self.query, self.key, self.value, self.out = (nnx.Linear(WIDTH, WIDTH, rngs=rngs) for _ in range(4))
         self.up = nnx.Linear(WIDTH, 12, rngs=rngs)
-        self.down = nnx.Linear(12, WIDTH, rngs=rngs, dtype=jnp.bfloat16 if fault == "bfloat16 layer" else None)
+        self.down = nnx.Linear(12, WIDTH, rngs=rngs)
 
     def __call__(self, x: jax.Array, keep: jax.Array) -> jax.Array:
         a = self.norm1(x)
-        heads = 4 if self.fault == "head count" else HEADS
-        head = WIDTH // heads
+        head = WIDTH // HEADS
 
         def apart(t: jax.Array) -> jax.Array:
-            if self.fault == "head layout":
-                return t.reshape(*t.shape[:2], head, heads).transpose(0, 3, 1, 2)
-            return t.reshape(*t.shape[:2], heads, head).swapaxes(1, 2)
+            return t.reshape(*t.shape[:2], HEADS, head).swapaxes(1, 2)
 
         # The order of calls is not torch's, and need not be.
         v, k, q = (apart(f(a)) for f in (self.value, self.key, self.query))
         if self.fault == "qkv order":
             q, k = k, q
-        scores = q @ k.swapaxes(-1, -2) / (head if self.fault in ("scale", "scale and more") else head**0.5)
+        scores = q @ k.swapaxes(-1, -2) / (head if self.fault == "scale and more" else head**0.5)
         if self.fault == "scale and more":
             scores = scores + 0.1 * jnp.arange(scores.shape[-1])
         if self.fault == "causal":
@@ -127,14 +124,11 @@ class JaxBlock(nnx.Module):
         if self.fault != "mask missing":
             scores = jnp.where(keep[:, None, None, :], scores, -jnp.inf)
         mixed = (nnx.softmax(scores) @ v).swapaxes(1, 2).reshape(x.shape)
-        mixed = self.out(mixed)
-        x = mixed if self.fault == "residual" else x + mixed
+        x = x + self.out(mixed)
         h = self.up(self.norm2(x))
         h = {
             "gelu": lambda h: nnx.gelu(h, approximate=True),
             "gelu and more": lambda h: nnx.gelu(h, approximate=True) + 1e-6,
-            "relu": nnx.relu,
-            "stop gradient": lambda h: nnx.gelu(jax.lax.stop_gradient(h), approximate=False),
         }.get(self.fault, lambda h: nnx.gelu(h, approximate=False))(h)
         return x + self.down(h)
 
@@ -203,15 +197,15 @@ class JaxImages(nnx.Module):
     def __init__(self, fault: str = "", *, train: bool = False) -> None:
         rngs = nnx.Rngs(0)
         self.fault = fault
-        self.c1 = nnx.Conv(3, 4, (3, 3), 2, padding="SAME" if fault == "padding" else 1, rngs=rngs)
+        self.c1 = nnx.Conv(3, 4, (3, 3), 2, padding=1, rngs=rngs)
         self.n1 = nnx.BatchNorm(
             4,
-            use_running_average=not train if fault != "mode" else train,
-            momentum=0.1 if fault == "momentum" else 0.9,
-            epsilon=1e-3 if fault == "batch norm eps" else 1e-5,
+            use_running_average=not train,
+            momentum=0.9,
+            epsilon=1e-5,
             rngs=rngs,
         )
-        self.c2 = nnx.Conv(4, 4, (3, 3), padding=1, kernel_dilation=1, use_bias=fault != "missing bias", rngs=rngs)
+        self.c2 = nnx.Conv(4, 4, (3, 3), padding=1, kernel_dilation=1, rngs=rngs)
         eps = 1e-6 if fault == "group norm eps" else 1e-5
         self.n2 = nnx.GroupNorm(4, 4 if fault == "groups" else 2, epsilon=eps, rngs=rngs)
         self.l1, self.l2 = nnx.Linear(16, 16, rngs=rngs), nnx.Linear(16, 16, rngs=rngs)
@@ -220,11 +214,7 @@ class JaxImages(nnx.Module):
         x = self.n1(self.c1(x.transpose(0, 2, 3, 1)))
         x = {"slope": lambda x: nnx.leaky_relu(x, 0.2), "leaky": nnx.leaky_relu}.get(self.fault, nnx.relu)(x)
         x = nnx.relu(self.n2(self.c2(x)))
-        padding = ((1, 1), (1, 1))
-        if self.fault == "max pool":
-            x = nnx.max_pool(x, (3, 3), (2, 2), padding)
-        else:
-            x = nnx.avg_pool(x, (3, 3), (2, 2), padding, count_include_pad=self.fault != "count pad")
+        x = nnx.avg_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
         if self.fault != "flatten":
             x = x.transpose(0, 3, 1, 2)
         x = jnp.tanh(self.l1(x.reshape(len(x), -1)))
@@ -233,7 +223,7 @@ class JaxImages(nnx.Module):
 
 def images_map(model: nn.Module, twin: Any) -> WeightMap:
     pairs = {"conv1": "c1", "bn1": "n1", "conv2": "c2", "gn": "n2", "fc1": "l1", "fc2": "l2"}
-    return by_hand(model, twin, pairs, skip=("conv2.bias",) if twin.c2.bias is None else ())
+    return by_hand(model, twin, pairs)
 
 
 def images_inputs() -> tuple[np.ndarray]:
