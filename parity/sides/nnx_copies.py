@@ -30,3 +30,8 @@ def without_dropout(module: Any) -> tuple[Any, dict[str, float]]:
                 found[".".join(map(str, path))] = rate
                 setattr(part, name, 0.0)
     return copied, found
+
+
+def activation(name: str) -> Any:
+    """Flax's function of that name, such as "tanh"."""
+    return getattr(nnx, name)

@@ -18,6 +18,13 @@ MASK = "jnp.where(jnp.tril(jnp.ones((t, t), bool)), scores, -jnp.inf)"
 GELU = "nnx.gelu(self.up(self.mlp_norm(x)), approximate=self.approximate)"
 UP = "self.up = nnx.Linear(WIDTH, 4 * WIDTH, use_bias=use_bias, rngs=rngs)"
 NORM = "self.attention_norm = nnx.LayerNorm(WIDTH, epsilon=1e-5, rngs=rngs)"
+TF32 = """class TF32(nnx.Linear):
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x, kernel = (jax.lax.reduce_precision(a, 8, 10) for a in (x, self.kernel[...]))
+        return x @ kernel + self.bias[...]
+
+
+"""
 LOGITS = "return self.token_embedding.attend(self.final_norm(x))\n\n\nclass LinenBlock"
 
 
@@ -127,7 +134,7 @@ TRANSFORMER = (
         "transformer",
         [("jax.nn.softmax(scores)", "jax.nn.softmax(scores.astype(jnp.bfloat16)).astype(scores.dtype)")],
         MIXING,
-        "softmax in bfloat16",
+        "jax casts to bfloat16 at transformer.py",
     ),
     Planted(
         "attention: number of heads",
@@ -166,7 +173,7 @@ TRANSFORMER = (
         "embedding: scaled",
         "transformer",
         [("x = self.token_embedding(tokens) + ", "x = 2.0 * self.token_embedding(tokens) + ")],
-        "wte .. h.0.norm_a",
+        "wte",
         None,
         "the positions are a weight of the model itself, no layer's output",
     ),
@@ -194,10 +201,7 @@ TRANSFORMER = (
     Planted(
         "layer: TF32",
         "transformer",
-        [
-            ("self.up(self.mlp_norm(x))", "self.up(jax.lax.reduce_precision(self.mlp_norm(x), 8, 10))"),
-            ("self.query = nnx.Linear(WIDTH, WIDTH, rngs=rngs)", "self.query = nnx.Linear(WIDTH, WIDTH, rngs=rngs)"),
-        ],
+        [(UP, UP.replace("nnx.Linear", "TF32")), ("class Block(nnx.Module):", f"{TF32}class Block(nnx.Module):")],
         "h.0.ffn.0",
         "TF32",
     ),
@@ -366,16 +370,15 @@ RESNET = (
         options=EVAL,
     ),
     Planted(
-        "images: channels reversed",
+        "images: mirrored",
         "resnet",
-        [(STEM, STEM.replace("images,", "images[:, ::-1],"))],
+        [(STEM, STEM.replace("images,", "images[..., ::-1],"))],
         "input .. conv1",
-        "",
+        "axis 3 reversed",
         options=EVAL,
     ),
 )
 
-SIGMOID = "cell(WIDTH, HIDDEN, rngs=rngs)), reverse=True"
 LSTM = (
     Planted(
         "recurrence: outputs reversed",

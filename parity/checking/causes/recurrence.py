@@ -76,6 +76,8 @@ def gate_functions(lesson: Lesson, step: Step, module: Any, layer: Any) -> Itera
     """The functions of an LSTM's gates and of its cell, of which torch has no choice."""
     if not is_a(module, "LSTM", "LSTMCell", "GRU", "GRUCell"):
         return
+    from parity.sides.nnx_copies import activation
+
     for option, word, theirs in (("gate_fn", "gates", "sigmoid"), ("activation_fn", "activation", "tanh")):
         for name, own in layer.attributes.items():
             if name.rpartition(".")[2] != option or getattr(own, "__name__", "") == theirs:
@@ -85,11 +87,5 @@ def gate_functions(lesson: Lesson, step: Step, module: Any, layer: Any) -> Itera
                 f"With {option} = {theirs}",
                 f"{option}=nnx.{theirs} in the cell",
                 "torch.nn.LSTM",
-                {name: _function(theirs)},
+                {name: activation(theirs)},
             )
-
-
-def _function(name: str) -> Any:
-    from flax import nnx
-
-    return getattr(nnx, name)
