@@ -143,7 +143,7 @@ def _held(torch: Any, jax: Any, found: Match, question: Question) -> list[Findin
     from parity.checking.layers import flat
 
     own = {n: a for n, a in torch.weights.items() if n in found.weights.torch_shapes}
-    names = {p: n for n, paths in reversed(found.correspondence.sources.items()) for p in paths}
+    names = {p: n for n, paths in reversed(list(found.correspondence.sources.items())) for p in paths}
     return explain_held({**jax.parameters, **jax.state}, flat(found.weights.to_jax(own)), names)
 
 

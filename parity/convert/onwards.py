@@ -109,7 +109,8 @@ def _best(search: Lockstep, state: State, ids: np.ndarray, guesses: list[Guess])
             continue
         modules = {n.rpartition(".")[0] for n in theirs.names_of(guess.ids.ravel())}
         kin = bool(beside & modules)
-        likely = (guess.distance + 1e-9) * (1.0 + LATER * rank) * (1.0 if not beside else 0.1 if kin else 10.0)
+        order = 1.0 if kin else 1.0 + LATER * rank  # inside of one module the numbers alone decide
+        likely = (guess.distance + 1e-9) * order * (1.0 if not beside else 0.1 if kin else 10.0)
         rank += 1
         if len(beside) == 1 and not kin and guess.distance > UNLIKE:
             continue

@@ -52,9 +52,9 @@ def _evaluated(closed: Any, arguments: Sequence[Any]) -> list[Any]:
     values: dict[Any, Any] = dict(zip(jaxpr.constvars, map(_raised, constants), strict=True))
     values.update(zip(jaxpr.invars, arguments, strict=True))
     for equation in jaxpr.eqns:
-        operands = [_raised(v.val) if hasattr(v, "val") else values[v] for v in equation.invars]
+        operands = [_literal(v) if hasattr(v, "val") else values[v] for v in equation.invars]
         values.update(zip(equation.outvars, _equation(equation, operands), strict=True))
-    return [_raised(v.val) if hasattr(v, "val") else values[v] for v in jaxpr.outvars]
+    return [_literal(v) if hasattr(v, "val") else values[v] for v in jaxpr.outvars]
 
 
 def _equation(equation: Any, operands: list[Any]) -> Sequence[Any]:
@@ -64,9 +64,12 @@ def _equation(equation: Any, operands: list[Any]) -> Sequence[Any]:
             if len(opened(inner)[0].invars) == len(operands):
                 return _evaluated(inner, operands)
     params = {k: jax.numpy.dtype("float32") if _is_half(v) else v for k, v in equation.params.items()}
-    bound, options = primitive.get_bind_params(params)
-    results = primitive.bind(*bound, *operands, **options)
+    results = primitive.bind(*operands, **primitive.get_bind_params(params))
     return results if primitive.multiple_results else [results]
+
+
+def _literal(variable: Any) -> Any:
+    return _raised(jax.numpy.asarray(variable.val, variable.aval.dtype))
 
 
 def _variables(closed: Any) -> list[Any]:
@@ -78,7 +81,7 @@ def _half(variable: Any) -> bool:
 
 
 def _is_half(value: Any) -> bool:
-    return getattr(value, "name", "") in HALF and not hasattr(value, "shape")
+    return isinstance(value, np.dtype) and value.name in HALF
 
 
 def _raised(value: Any) -> Any:

@@ -14,11 +14,16 @@ from parity.sides.jax_graph import equations, inner_jaxprs, is_low, is_opaque, o
 jax = jax_backend.start()
 
 
+DOUBLE = 52
+"""Stored bits of a float64's significand: a number that is cut to fewer is one of low precision."""
+
+
 def needs_lifting(closed: Any) -> bool:
     """Whether a jaxpr holds a number of low precision, or a scalar that was one."""
     jaxpr, _ = opened(closed)
     inside = (v for equation in equations(closed) for v in (*equation.invars, *equation.outvars))
-    return any(
+    cut = (e for e in equations(closed) if e.primitive.name == "reduce_precision")
+    return any(e.params["mantissa_bits"] < DOUBLE for e in cut) or any(
         (hasattr(v.aval, "dtype") and is_low(v.aval.dtype)) or _recovers(v)
         for v in itertools.chain(jaxpr.invars, jaxpr.outvars, inside)
     )

@@ -106,8 +106,9 @@ def test_faults_that_stop_the_mapping_are_each_told_with_their_cause(faults, pla
     assert [f.torch_path for f in layers] == places
     assert all("the difference falls to" in f.cause and f.fix for f in layers)
     assert twin.ln.epsilon == 1e-3
+    # The search stops at the next weight after a fault, and one stop may have both before it.
     passed = [remark for remark in report.results[0].remarks if "went on with torch's numbers" in remark]
-    assert f"{len(places)} stop" in passed[0]
+    assert passed[0].endswith("1 stop: norm / ln.scale")
 
 
 class Wider(nnx.Module):
