@@ -98,7 +98,8 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
     except SideError as error:
         return CaseResult(question.name, first, error=str(error), device=question.device, remarks=found.remarks)
     parted = next((f for f in outline.findings if f.torch_path == DRAWS and not f), None)
-    if parted is not None and (alike := _without_dropout(torch_side, given, inputs, question, found, parted)):
+    alike = None if parted is None else _without_dropout(torch_side, given, inputs, question, found, parted)
+    if alike is not None:
         return alike
     models = Models(torch, jax, found, outline, inputs, question.targets)
     result = _forward(models, question)
