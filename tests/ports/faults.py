@@ -211,7 +211,7 @@ TRANSFORMER = (
         "transformer",
         [("nn.GELU(), nn.Linear(4", "nn.GELU(), nn.Dropout(0.5), nn.Linear(4")],
         "h.0.ffn.2",
-        "dropout is on in torch (p = 0.5)",
+        "dropout is on in torch (p = 0.5",
     ),
 )
 
