@@ -16,9 +16,8 @@ HEIGHT = {
     "convert": 3,
     "report": 3,
     "doctor": 3,
-    "bench": 3,
 }
-HEIGHT |= {"checking": 4, "cases": 5, "cli": 6, "pytest_plugin": 6, "__main__": 7, "__init__": 7}
+HEIGHT |= {"checking": 4, "cases": 5, "bench": 5, "cli": 6, "pytest_plugin": 6, "__main__": 7, "__init__": 7}
 FRAMEWORKS = {"torch", "jax", "flax", "optax"}
 FILES = sorted((ROOT / "parity").rglob("*.py"))
 

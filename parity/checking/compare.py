@@ -3,10 +3,12 @@
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from parity.checking.consequences import with_consequences
+from parity.checking.models import told, without_kinds
 from parity.checking.power import without_power
 from parity.checking.record import difference
 from parity.checking.recorded import RecordedSide
@@ -16,9 +18,10 @@ from parity.checking.tensors import judge_tensors
 from parity.checking.work import Task, apply_conventions
 from parity.numerics import Finding, Verdict
 from parity.report import CaseResult, Report
+from parity.sides.mapped import PARAMETERS, STATE
 from parity.sides.replay import Replay
 from parity.sides.tape import Draw
-from parity.trace import Recorded, Recording
+from parity.trace import Recorded, RecordedMatch, Recording, Trace
 
 ALIKE = 2.0**-20
 """How near two captured arrays lie that a check would take for one constant, relative to their largest element."""
@@ -62,6 +65,7 @@ def compare(
             f"compare: both recordings are of the {recordings[0].framework} side; wanted one of torch and one of jax"
         )
     torch, jax = sorted(recordings, key=lambda r: r.framework != "torch")
+    known = _match(torch, jax)
     common = _common(torch, jax)
     dtypes = [left.dtype for left, _ in common]
     findings: list[Finding] = []
@@ -69,13 +73,16 @@ def compare(
     parted = _draws_parted(torch, jax)
     if parted is not None:
         findings.append(Finding("structure", "random draws", "random draws", Verdict.STRUCTURE, parted, dtypes[-1]))
+    findings += [Finding(f["stage"], f["torch"], f["jax"], Verdict.STRUCTURE, f["message"]) for f in known.findings]
+    remarks |= dict.fromkeys(known.remarks)
     for left, right in common:
-        runs = _runs(left, right)
+        runs = _runs(left, right) if torch.model is None else _of_both(_runs(left, right), known)
         structure, names = compare_structure(runs)
         sides = RecordedSide("torch", left), RecordedSide("jax", right)
         judged = judge_tensors(*sides, runs, names, torch.device)
-        findings += [*structure, *judged]
-        remarks |= dict.fromkeys([*without_power(runs, judged), *_unmatched(torch, jax, left, right)])
+        findings += [*structure, *judged] if torch.model is None else [_named(f, known) for f in (*structure, *judged)]
+        power = [without_kinds(r) for r in without_power(runs, judged)] if torch.model else without_power(runs, judged)
+        remarks |= dict.fromkeys([*power, *_unmatched(torch, jax, left, right)])
     missed = [d for r in (torch, jax) for d in (p.dtype for p in r.parts) if d not in dtypes]
     if missed:
         remarks[f"not compared: {', '.join(missed)}, which one side alone has"] = None
@@ -91,6 +98,37 @@ def compare(
         remarks=tuple(remarks),
     )
     return Report((result,), _environment(torch, jax), ("float64", *(d for d in dtypes if d != "float64")))
+
+
+def _match(torch: Recording, jax: Recording) -> RecordedMatch:
+    """Which of JAX's leaves is which of torch's; nothing of two functions."""
+    if (torch.model is None) != (jax.model is None):
+        model, function = ("jax", "torch") if torch.model is None else ("torch", "jax")
+        raise Incomparable(
+            f"compare: {model} was recorded as a model, {function} as a function of arrays; record both as models"
+        )
+    return jax.model if isinstance(jax.model, RecordedMatch) else RecordedMatch()
+
+
+def _of_both(runs: Runs, known: RecordedMatch) -> Runs:
+    """The runs of two models without the torch tensors that have no partner; what they are told by is the match."""
+    compared, state = set(known.compared), set(known.state)
+
+    def wanted(name: str) -> bool:
+        for prefix, names in ((f"gradient/{PARAMETERS}.", compared), (f"forward/{STATE}.", state)):
+            if name.startswith(prefix):
+                return name.removeprefix(prefix) in names
+        return True
+
+    def cut(trace: Trace) -> Trace:
+        return replace(trace, tensors={n: a for n, a in trace.tensors.items() if wanted(n)})
+
+    return replace(runs, torch64=cut(runs.torch64), torch=cut(runs.torch))
+
+
+def _named(finding: Finding, known: RecordedMatch) -> Finding:
+    """A finding under both models' own names."""
+    return told(finding, lambda name: known.beside.get(name, name), known.outputs)
 
 
 def _common(torch: Recording, jax: Recording) -> list[tuple[Recorded, Recorded]]:

@@ -1,7 +1,7 @@
 """Which parameter of the torch model is which of the JAX model, and what that alone says of the two."""
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from parity.sides.correspondence import ByMap, ByName, Correspondence
 
 SHOWN = 4
 """Names that a sentence lists before it counts the rest."""
+
+BY_NAME = "weights: both models have the same names and shapes, so torch's values go by name"
 
 COUNTERS = ("num_batches_tracked",)
 """Buffers of torch's that count calls and enter no output while momentum is a number."""
@@ -73,10 +75,8 @@ def match(torch: Any, jax: Any, weights: Any, given: tuple[Any, Any], inputs: tu
         weights = _inferred(torch, jax, given, inputs, told)
         if weights is None:
             return Match(None, findings=tuple(told.findings))
-        if isinstance(weights, ByName):
-            found = _matched(torch, jax, weights, told)
-            told.remarks.append("weights: both models have the same names and shapes, so torch's values go by name")
-            return found
+        if isinstance(weights, Match):
+            return weights
     try:
         correspondence = ByMap(weights, torch.weights, torch.aliases)
     except Exception as error:
@@ -102,10 +102,9 @@ def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, .
             raise
         stop = getattr(error, "stop", None)
         further, why, at = None, str(error), (getattr(stop, "torch_path", ""), getattr(stop, "jax_path", ""))
-    shapes = [{n: a.shape for n, a in m.items()} for m in (torch.parameters, jax.parameters)]
-    if shapes[0] == shapes[1]:
-        everything = {**torch.parameters, **torch.buffers}, {**jax.parameters, **jax.state}
-        return ByName(*everything, keeps_values=False)
+    by_name = match_names(torch, jax)
+    if by_name is not None:
+        return by_name
     if further is not None:
         told.remarks.append(_passed(further.stops))
         return further.weights
@@ -123,6 +122,25 @@ def _passed(stops: tuple[Any, ...]) -> str:
         f"weights: the search stopped where jax computes something else, went on with torch's numbers there, and each "
         f"layer alone must prove its part of the map; {len(stops)} stop{'s' if len(stops) > 1 else ''}: {places}"
     )
+
+
+def match_names(torch: Any, jax: Any) -> Match | None:
+    """Match two models by name, torch's values on both sides; None where names or shapes differ.
+
+    Args:
+        torch: A TorchModel, or the weights of a recorded one.
+        jax: A JaxModel.
+
+    Returns:
+        The Match.
+    """
+    shapes = [{n: a.shape for n, a in m.items()} for m in (torch.parameters, jax.parameters)]
+    if shapes[0] != shapes[1]:
+        return None
+    told = _Told()
+    everything = {**torch.parameters, **torch.buffers}, {**jax.parameters, **jax.state}
+    found = _matched(torch, jax, ByName(*everything, keeps_values=False), told)
+    return replace(found, remarks=(*found.remarks, BY_NAME))
 
 
 def _by_name(torch: Any, jax: Any, told: _Told) -> Match:

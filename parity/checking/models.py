@@ -47,7 +47,7 @@ class Models:
 
     def told(self, finding: Finding) -> Finding:
         """A finding under the names that both models' users know."""
-        return told(finding, self.match, self.outline.beside)
+        return told(finding, self.match.beside, self.outline.beside)
 
 
 def check_models(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question: Question) -> CaseResult:
@@ -85,7 +85,7 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
         given = replace(given, variables=question.weights.to_jax(torch.weights))
     mode = torch.training if question.train is None else question.train
     jax = jax_model(given, mode=mode, forced=question.train is not None)
-    modes = _modes(torch, jax) if question.train is None else ()
+    modes = modes_parted(torch, jax) if question.train is None else ()
     try:
         found = match(torch, jax, question.weights, (torch_given, jax_given), inputs)
     except SideError as error:
@@ -111,7 +111,7 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
     findings = _without_repeats([*first, *outline.findings, *result.findings])
     if result.error is None:
         findings = apply_conventions(findings, question.conventions)
-    remarks = (*found.remarks, *outline.remarks, *map(_without_kinds, result.remarks))
+    remarks = (*found.remarks, *outline.remarks, *map(without_kinds, result.remarks))
     result = replace(result, findings=tuple(findings), remarks=remarks)
     drawn = question.randomness is not None or outline.randomness is not None
     result = with_layers(result, torch_side, given, found, inputs, question, mode=mode, drawn=drawn)
@@ -227,12 +227,12 @@ def arguments(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], targe
     }
 
 
-def told(finding: Finding, found: Match, outputs: Mapping[str, str]) -> Finding:
+def told(finding: Finding, beside: Callable[[str], str], outputs: Mapping[str, str]) -> Finding:
     """A finding under the models' own names: torch's and the JAX path beside it; state and loss are stages."""
     kind, _, name = finding.torch_path.partition(".")
     stage = finding.stage
     if kind in (PARAMETERS, STATE):
-        jax = found.beside(name)
+        jax = beside(name)
         stage = STATE if kind == STATE and stage == "forward" else stage
         message = finding.message.replace(f"{stage}/{kind}.", f"{stage}/")
         return replace(finding, stage=stage, torch_path=name, jax_path=jax, message=message)
@@ -243,12 +243,12 @@ def told(finding: Finding, found: Match, outputs: Mapping[str, str]) -> Finding:
     return finding
 
 
-def _without_kinds(remark: str) -> str:
+def without_kinds(remark: str) -> str:
     """A remark on tensors by the models' own names."""
     return re.sub(rf"\b{OWN}\.", "jax's ", re.sub(rf"\b({PARAMETERS}|{FIXED}|{STATE})\.", "", remark))
 
 
-def _modes(torch: Any, jax: Any) -> tuple[Finding, ...]:
+def modes_parted(torch: Any, jax: Any) -> tuple[Finding, ...]:
     """Whether each side, as its user has it, is in the mode that the other is in."""
     others = [place for place, train in jax.modes.items() if torch.training is not None and train != torch.training]
     if not others:

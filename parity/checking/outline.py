@@ -103,7 +103,7 @@ def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], questi
         for n in changed
         if n not in found.state and n.rpartition(".")[2] not in COUNTERS
     ]
-    beside = _paired(names["torch"], names["jax"])
+    beside = paired_outputs(names["torch"], names["jax"])
     if beside:
         pairs = ", ".join(f"{t} / {j}" for t, j in beside.items())
         remarks.append(f"outputs matched by position, torch / jax: {pairs}")
@@ -113,7 +113,7 @@ def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], questi
     )
 
 
-def _paired(torch: list[str], jax: list[str]) -> dict[str, str]:
+def paired_outputs(torch: list[str], jax: list[str]) -> dict[str, str]:
     """Torch's outputs without a namesake, each with the JAX output in its place among those."""
     return dict(zip([n for n in torch if n not in jax], [n for n in jax if n not in torch], strict=False))
 

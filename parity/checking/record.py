@@ -2,27 +2,30 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from parity.checking.api import _as_numpy, _positional, validate
+from parity.checking.record_models import prepared
 from parity.checking.runs import RESPONSE_STEP, Runs, SideError, response, run_side
 from parity.checking.tensors import TIE_MEMBERS, TIE_STEP
 from parity.doctor import fingerprint
 from parity.environment import environment
 from parity.numerics import float_format
-from parity.sides import FRAMEWORKS, NoFloat64, side
+from parity.sides import FRAMEWORKS, NoFloat64, require, side
 from parity.sides.frameworks import framework_of
+from parity.sides.given import is_model
 from parity.sides.inputs import is_float, leaves, rounded
+from parity.sides.mapped import INPUTS, PARAMETERS
 from parity.sides.replay import Replay, ReplayedSide, replayable
 from parity.trace import Measured, Recorded, Recording, Trace, TraceError
 
 
 def record(
-    function: Callable[..., Any],
+    function: Any,
     *inputs: Any,
     framework: str | None = None,
     dtypes: tuple[str, ...] = ("float64", "float32"),
@@ -31,23 +34,28 @@ def record(
     jit: bool = True,
     randomness: int | None = None,
     beside: Recording | str | os.PathLike[str] | None = None,
+    weights: Any = None,
     name: str = "record",
 ) -> Recording:
     """Run one side as a check does, and keep what a comparison with the other side needs; the other framework is not.
 
-    Both sides are recorded with the same inputs; `compare` refuses where their fingerprints differ.
+    Both sides are recorded with the same inputs; `compare` refuses where their fingerprints differ. A torch model's
+    recording holds its weights; the JAX model is recorded beside it, and takes them by a WeightMap.
 
     Args:
-        function: A function of torch tensors or of JAX arrays, as for `check`.
+        function: A function of torch tensors or of JAX arrays, or a model of either, as for `check`.
         *inputs: As for `check`.
         framework: "torch" or "jax"; where not given, told from the function.
         dtypes: As for `check`.
         device: "cpu" or "cuda".
         gradient: Whether to record vector-Jacobian products under the shared random cotangent too.
         jit: Whether JAX compiles.
-        randomness: As for `check`; both sides need one seed.
+        randomness: As for `check`; both sides need one seed. A JAX model takes that of the recording beside it.
         beside: The other side's Recording, or its file. Its inputs must be the same, and arrays that the functions
-            captured after rounding them to float32 are then matched, as a check does.
+            captured after rounding them to float32 are then matched, as a check does. A JAX model needs the torch
+            model's, which holds the weights.
+        weights: Of a JAX model: a parity.WeightMap, or the file of one; None where both models have the same names and
+            shapes.
         name: What reports call it.
 
     Returns:
@@ -74,47 +82,62 @@ def record(
     framework = framework or framework_of(function)
     if framework not in FRAMEWORKS:
         raise ValueError(f"record: framework is {framework!r}, wanted one of {', '.join(FRAMEWORKS)}")
-    _refuse_models(framework, function)
+    model = is_model(function)
+    _refuse(framework, function, weights, model=model)
     validate(dtypes, device)
     named = {str(i): _as_numpy(value) for i, value in enumerate(inputs)}
     other = beside if isinstance(beside, Recording) or beside is None else Recording.load(beside)
     if other is not None and other.framework == framework:
         raise TraceError(f"record: beside is a recording of the {framework} side too; wanted the other side's")
-    replay = None if randomness is None else Replay(randomness)
-    called = _positional(function)
-    running = side(framework, called if replay is None else replayable(framework, called), jit=jit)
-    running = running if replay is None else ReplayedSide(running, replay)
-    wrt = None if gradient else ()
+    if model:
+        require(framework)
+        options: dict[str, Any] = {"device": device, "jit": jit, "randomness": randomness}
+        ready = prepared(framework, function, named, beside=other, weights=weights, **options)
+        running, arguments, told_apart = ready.side, ready.arguments, ready.fingerprinted
+        replay, kept, wrt = ready.replay, ready.model, (PARAMETERS, INPUTS) if gradient else ()
+    else:
+        replay = None if randomness is None else Replay(randomness)
+        called = _positional(function)
+        running = side(framework, called if replay is None else replayable(framework, called), jit=jit)
+        running = running if replay is None else ReplayedSide(running, replay)
+        arguments, told_apart, kept, wrt = named, named, None, None if gradient else ()
     working = tuple(dict.fromkeys(d for d in dtypes if d != "float64")) or ("float64",)
-    parts = tuple(_recorded(running, rounded(named, dtype), dtype, device, wrt, other) for dtype in working)
+    parts = tuple(_recorded(running, arguments, told_apart, dtype, device, wrt, other) for dtype in working)
     return Recording(
         framework,
         parts,
         device,
         gradient,
-        randomness,
+        None if replay is None else replay.seed,
         tuple(asdict(draw) for draw in replay.draws.get(framework, ())) if replay else (),
         other is not None,
         name,
         environment() | fingerprint(framework, device),
+        kept,
     )
 
 
-def _refuse_models(framework: str, function: Any) -> None:
-    if not callable(function):
-        raise TypeError(f"record: the {framework} side is a {type(function).__name__}, wanted a function of arrays")
-    if hasattr(function, "named_parameters") or any(c.__module__.startswith("flax.") for c in type(function).__mro__):
+def _refuse(framework: str, function: Any, weights: Any, *, model: bool) -> None:
+    if not model and not callable(function):
         raise TypeError(
-            f"record: the {framework} side is a model, {type(function).__name__}, whose weights the other host "
-            "does not have; wanted a function with the weights among its inputs, as torch.func.functional_call gives"
+            f"record: the {framework} side is a {type(function).__name__}, wanted a function of arrays or a model"
         )
+    if not model and weights is not None:
+        raise ValueError("record: weights= given for a function of arrays, which has none of its own")
 
 
 def _recorded(
-    running: Any, given: dict[str, Any], dtype: str, device: str, wrt: tuple[str, ...] | None, other: Recording | None
+    running: Any,
+    arguments: dict[str, Any],
+    told_apart: dict[str, Any],
+    dtype: str,
+    device: str,
+    wrt: tuple[str, ...] | None,
+    other: Recording | None,
 ) -> Recorded:
     """Both runs at one working dtype, and what was measured around them."""
-    inputs = {path: _digest(leaf) for path, leaf in leaves(given)}
+    given = rounded(arguments, dtype)
+    inputs = {path: _digest(leaf) for path, leaf in leaves(rounded(told_apart, dtype))}
     theirs = None if other is None else other.part(dtype)
     if theirs is not None and dict(theirs.inputs) != inputs:
         raise TraceError(f"record: the recording beside has other inputs: {difference(inputs, theirs.inputs)}")

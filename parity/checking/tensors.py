@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from parity.checking.kinks import at_kinks
+from parity.checking.pooling import MANY, pooled
 from parity.checking.precision import Emulations, explained
 from parity.checking.recorded import APART, RecordedSide
-from parity.checking.runs import RESPONSE_STEP, Runs, response
+from parity.checking.runs import ENSEMBLE, RESPONSE_STEP, Runs, response
 from parity.numerics import Finding, Reading, Verdict, asymmetric, float_format, judge
 
 TIE_STEP = 2.0**-50
@@ -28,6 +29,9 @@ def judge_tensors(
     tensor that one side has far better than the other (is that side unstable?), and whether indices that differ at
     float64 stand where values tie.
 
+    Of a model with many numbers one disturbed run is made first, and what it moved is pooled among neighbours
+    (`parity.checking.pooling`); where anything but agreement comes of it, all is judged anew from the whole ensemble.
+
     Args:
         torch: The torch side, whose operations can be disturbed one by one.
         jax: The JAX side; it stands in where torch has no float64.
@@ -39,7 +43,23 @@ def judge_tensors(
     Returns:
         One Finding a tensor.
     """
-    readings = _readings(torch, jax, runs, names, device)
+    if not apart_or_lacking(torch, runs) and sum(runs.torch64.tensors[n].size for n in names) >= MANY:
+        found = _judged(torch, jax, runs, names, device, step, members=1)
+        if all(finding.verdict is Verdict.AGREE for finding in found):
+            return found
+    return _judged(torch, jax, runs, names, device, step, members=ENSEMBLE)
+
+
+def apart_or_lacking(torch: Any, runs: Runs) -> bool:
+    """Whether torch cannot be asked for more runs, or has no float64 to make them at."""
+    return isinstance(torch, RecordedSide) or bool(runs.lacking)
+
+
+def _judged(
+    torch: Any, jax: Any, runs: Runs, names: list[str], device: str, step: int | None, *, members: int
+) -> list[Finding]:
+    """One Finding a tensor, from an ensemble of so many members."""
+    readings = _readings(torch, jax, runs, names, device, members)
     uneven = [n for n, reading in readings.items() if asymmetric(reading)]
     if uneven and not runs.lacking:
         conditioning, _ = response(torch, runs, uneven, device=device, operations=False)
@@ -80,13 +100,15 @@ def _untried(finding: Finding, what: str) -> Finding:
     return replace(finding, note="; ".join(filter(None, (finding.note, APART.format(what)))))
 
 
-def _readings(torch: Any, jax: Any, runs: Runs, names: list[str], device: str) -> dict[str, Reading]:
+def _readings(torch: Any, jax: Any, runs: Runs, names: list[str], device: str, members: int) -> dict[str, Reading]:
     probed = jax if "torch" in runs.lacking and "jax" not in runs.lacking else torch
-    responses, flips = response(probed, runs, names, device=device)
+    responses, flips = response(probed, runs, names, device=device, members=members)
     coarse: Mapping[str, np.ndarray] = {}
     if float_format(runs.dtype).unit_roundoff > RESPONSE_STEP and not runs.lacking:
         size = float_format(runs.dtype).unit_roundoff
-        coarse, flips = response(probed, runs, names, device=device, size=size)
+        coarse, flips = response(probed, runs, names, device=device, size=size, members=members)
+    if members < ENSEMBLE:
+        responses, coarse = ({n: pooled(a) for n, a in own.items()} for own in (responses, coarse))
     readings = {}
     for name in names:
         reference, narrow = runs.reference(name)

@@ -14,14 +14,23 @@ class Benchmark(StrEnum):
 
     COMPARATOR = "comparator"
     OPTIMIZERS = "optimizers"
+    MODELS = "models"
 
 
 def bench(
-    what: Annotated[Benchmark, typer.Argument(metavar="WHAT", help="What to measure: comparator, optimizers.")],
+    what: Annotated[Benchmark, typer.Argument(metavar="WHAT", help="What to measure: comparator, optimizers, models.")],
     elements: Annotated[
         int | None,
-        typer.Option(min=1024, help="Elements of each array, or parameters in all. Default: 10^8; optimizers: 10^7."),
+        typer.Option(
+            min=1024,
+            help="Elements of each array, or parameters in all. Default: 10^8; optimizers: 10^7.",
+        ),
     ] = None,
+    layers: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Depth of the models; may be given more than once. Default: 6, 12, 24."),
+    ] = None,
+    mapping: Annotated[bool, typer.Option("--mapping", help="Of models: measure parity.map_weights too.")] = False,
     json: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write the numbers as JSON; - for standard output, in place of the table."),
@@ -30,13 +39,15 @@ def bench(
     """Measure time and memory beside other libraries; a table on stdout."""
     from rich.console import Console
 
-    from parity.bench import comparator, optimizers
+    from parity.bench import comparator, models, optimizers
     from parity.files import write_atomically
 
     folders_exist(None, json)
     with ProgressLine("starting both frameworks") as progress:
         if what is Benchmark.COMPARATOR:
-            table: comparator.Table | optimizers.Table = comparator.measure(elements or 10**8, progress)
+            table: comparator.Table | optimizers.Table | models.Table = comparator.measure(elements or 10**8, progress)
+        elif what is Benchmark.MODELS:
+            table = models.measure(layers or models.DEPTHS, progress=progress, mapping=mapping)
         else:
             table = optimizers.measure(elements or 10**7, progress)
     if json == "-":
@@ -46,5 +57,7 @@ def bench(
         write_atomically(json, table.to_json())
     if isinstance(table, comparator.Table):
         comparator.print_table(table, Console())
+    elif isinstance(table, models.Table):
+        models.print_table(table, Console())
     else:
         optimizers.print_table(table, Console())

@@ -20,7 +20,7 @@ from parity.cli.options import (
 
 
 def record(
-    side: Annotated[str, typer.Argument(metavar="PKG.MOD:OBJ", help="A function, or what makes one.")],
+    side: Annotated[str, typer.Argument(metavar="PKG.MOD:OBJ", help="A function, a model, or what makes one.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The recording, or its URL.")],
     inputs: Inputs = None,
     framework: Annotated[
@@ -28,7 +28,17 @@ def record(
     ] = None,
     beside: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The other side's recording: its inputs must be the same ones."),
+        typer.Option(
+            metavar="FILE",
+            help="The other side's recording: its inputs must be the same ones; a torch model's has the weights.",
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Of a JAX model: the WeightMap by which it takes the weights of --beside. Default: by name.",
+        ),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where it runs.")] = Device.CPU,
     dtype: Dtypes = None,
@@ -48,6 +58,7 @@ def record(
         {
             "framework": framework and framework.value,
             "beside": beside,
+            "weights": weights,
             "device": device.value,
             "dtypes": dtypes_of(dtype),
             "gradient": not no_gradient,

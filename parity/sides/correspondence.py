@@ -85,12 +85,16 @@ class ByMap:
     def __init__(self, weights: Any, torch: Mapping[str, np.ndarray], aliases: Mapping[str, str]) -> None:
         self.weights = weights
         self.torch, self.aliases = dict(torch), dict(aliases)
-        self._tree = self._carried(self.torch)
-        paths = list(self._flat(self._tree))
-        numbered = {p: np.full(np.shape(a), 1.0 + i) for i, (p, a) in enumerate(self._flat(self._tree).items())}
+        carried = self._carried(self.torch)
+        shapes = {p: np.shape(a) for p, a in self._flat(carried).items()}
+        # Kept for its structure: a number with a shape has no memory of its own.
+        self._tree = _filled(carried, {p: np.broadcast_to(0.0, shape) for p, shape in shapes.items()})
+        del carried
+        paths = list(shapes)
+        numbered = {p: np.broadcast_to(1.0 + i, shape) for i, (p, shape) in enumerate(shapes.items())}
         self.sources: dict[str, tuple[str, ...]] = {}
         for name, found in self._returned(numbered).items():
-            places = np.unique(found)
+            places = _distinct(found)
             whole = name in self.torch and places.size and np.all((places == np.round(places)) & (places > 0.0))
             self.sources[name] = tuple(paths[int(i) - 1] for i in places) if whole else ()
         # A rule may add a second torch tensor to the first (a recurrent layer's two biases): the leaf is their sum.
@@ -117,10 +121,14 @@ class ByMap:
             return self.weights.to_jax(dict(named))
 
     def _returned(self, leaves: Mapping[str, Any]) -> Arrays:
-        from parity.sides.jax_tree import filled, jax
+        as_arrays = getattr(self.weights, "to_torch_arrays", None)
+        if as_arrays is not None:  # a WeightMap needs no torch for it, which a recording of the JAX side has not
+            whole = as_arrays({p: np.asarray(a) for p, a in leaves.items()})
+            return whole | {alias: whole[n] for alias, n in self.weights.aliases.items() if n in whole}
+        from parity.sides.jax_tree import jax
 
         with jax.enable_x64(True):
-            back = self.weights.to_torch(filled(self._tree, leaves))
+            back = self.weights.to_torch(_filled(self._tree, leaves))
             return {n: np.asarray(a) for n, a in back.items()}
 
     @staticmethod
@@ -128,3 +136,27 @@ class ByMap:
         from parity.sides.jax_tree import flat
 
         return flat(tree)
+
+
+def _filled(tree: Any, leaves: Mapping[str, Any]) -> Any:
+    from parity.sides.jax_tree import filled
+
+    return filled(tree, leaves)
+
+
+def _distinct(numbers: np.ndarray) -> np.ndarray:
+    """The few values that a large array takes, in order; to sort or to hash it would take longer than a pass for each.
+
+    Where one is no number, NaN alone: it is no leaf's number then.
+
+    Examples:
+        >>> _distinct(np.array([2.0, 1.0, 2.0])).tolist()
+        [1.0, 2.0]
+    """
+    found, rest = [], numbers.reshape(-1)
+    if not np.isfinite(rest).all():
+        return np.array([np.nan])
+    while rest.size:
+        found.append(rest[0])
+        rest = rest[rest != rest[0]]
+    return np.sort(np.array(found))

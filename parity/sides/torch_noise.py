@@ -58,6 +58,7 @@ ADDING = frozenset("sum mean nansum var".split())
 MANY = 256  # terms; fewer differ too little for it to matter how many of them are equal
 ALIKE = 2.0**-22  # a larger error would make equal terms differ in 18 bits
 ALONG_ROWS = frozenset("cumsum cumprod logcumsumexp".split())
+LARGE_OPERAND = 1 << 20  # elements of a matrix that is not disturbed itself where the other one is a quarter of it
 # Kernels that take several steps, some of which cancel (1 + erf in gelu, x - max in softmax): they are disturbed step
 # by step, in torch's own reference formula for each.
 COMPOSITE = (
@@ -109,6 +110,9 @@ class RoundingNoise(TorchDispatchMode):
             args = tree_map(self._disturbed_in_norm(passes), args)
         elif not mutable and stem in SHIFTED:
             args = tree_map(self._disturbed(2.0), args)
+        elif not mutable and stem in ("mm", "addmm") and (large := _left_alone(args)):
+            one = self._disturbed(math.sqrt(2.0 * max(terms, 1.0)))
+            args = tuple(a if a is large[0] else one(a) for a in args)
         elif not mutable and (terms > 1 or (terms == 0 and torch.Tag.pointwise not in func.tags)):
             args = tree_map(self._disturbed(math.sqrt(max(terms, 1.0))), args)
         result = func(*args, **kwargs)
@@ -224,6 +228,17 @@ def _size_along(leaf: torch.Tensor, axes: Any) -> torch.Tensor:
     along = [axis for axis in axes if leaf.shape[axis] > 1] or [0]
     levels = math.log2(max(math.prod(leaf.shape[axis] for axis in along), 2))
     return leaf.abs().square().mean(dim=along, keepdim=True).sqrt().mul_(BUTTERFLY * math.sqrt(levels))
+
+
+def _left_alone(args: tuple[Any, ...]) -> tuple[torch.Tensor, ...]:
+    """The operand of a matrix product that is not disturbed itself, if there is one: a large one beside a small one.
+
+    Each term of a sum is a product, and errs as much whether both of its factors err or one by sqrt(2) as much. To
+    disturb a matrix of a million weights costs more than to multiply it with a batch of rows, which is the smaller.
+    """
+    one, other = [a for a in args if isinstance(a, torch.Tensor)][-2:]
+    small, large = (one, other) if one.numel() < other.numel() else (other, one)
+    return (large,) if large.numel() >= LARGE_OPERAND and large.numel() >= 4 * small.numel() else ()
 
 
 def _stem(name: str) -> str:

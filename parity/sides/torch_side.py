@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -213,10 +214,10 @@ def _capture(outputs: dict[str, Any], gradients: dict[str, torch.Tensor], stage:
     tensors: dict[str, np.ndarray] = {}
     dtypes: dict[str, str] = {}
     facts: dict[str, str] = {}
-    named = [(f"{stage}/{p}" if p else f"{stage}/output", leaf) for p, leaf in outputs.items()] + [
-        (f"gradient/{p}", g) for p, g in gradients.items()
-    ]
-    for path, leaf in named:
+    named = [(f"{stage}/{p}" if p else f"{stage}/output", leaf) for p, leaf in outputs.items()]
+    # Each gradient is let go once it is copied, so that a model's are never there twice.
+    copied = ((f"gradient/{p}", gradients.pop(p)) for p in tuple(gradients))
+    for path, leaf in itertools.chain(named, copied):
         if isinstance(leaf, torch.Tensor):
             dtypes[path] = str(leaf.dtype).removeprefix("torch.")
             host = torch.view_as_real(leaf.detach().resolve_conj()) if leaf.is_complex() else leaf.detach()

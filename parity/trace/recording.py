@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.trace.header import array_of, list_of, mapping_of, objects_of, text_of
+from parity.trace.models import RecordedModel, model_of
 from parity.trace.tensorfile import TraceError, read, write
 from parity.trace.trace import Trace
 
@@ -88,6 +89,7 @@ class Recording:
         beside: Whether the other side's recording was at hand, whose captured constants this one then took.
         name: What was recorded.
         environment: Versions, devices and threads of the host, by name.
+        model: Of a model: torch's weights, or where JAX's leaves stand beside them; None of a function.
     """
 
     framework: str
@@ -99,6 +101,7 @@ class Recording:
     beside: bool = False
     name: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    model: RecordedModel | None = None
 
     def __str__(self) -> str:
         tensors = len(self.parts[0].working.tensors) if self.parts else 0
@@ -120,6 +123,7 @@ class Recording:
             OSError: If it cannot be written; the message says what, where and the next step.
         """
         arrays = {name: array for part in self.parts for name, array in _arrays(part)}
+        arrays |= {} if self.model is None else self.model.arrays()
         header = {
             "kind": "recording",
             "framework": self.framework,
@@ -131,6 +135,7 @@ class Recording:
             "name": self.name,
             "environment": dict(self.environment),
             "parts": [_header(part) for part in self.parts],
+            "model": None if self.model is None else self.model.header(),
         }
         write(path, arrays, header)
 
@@ -149,8 +154,9 @@ class Recording:
         """
         arrays, header = read(path, "recording")
         try:
+            framework = text_of(header, "framework", FRAMEWORKS)
             return cls(
-                text_of(header, "framework", FRAMEWORKS),
+                framework,
                 tuple(_part(part, arrays) for part in objects_of(header, "parts")),
                 text_of(header, "device", ("cpu", "cuda")),
                 _flag(header, "gradient"),
@@ -159,6 +165,7 @@ class Recording:
                 _flag(header, "beside"),
                 text_of(header, "name"),
                 mapping_of(header, "environment"),
+                model_of(header.get("model"), framework, arrays),
             )
         except TraceError as error:
             raise TraceError(f"trace: {path}: {error}") from error

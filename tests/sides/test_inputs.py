@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from parity.sides import inputs
 from parity.sides.inputs import cotangent, leaves, perturbed, rebuild, rounded
 
 
@@ -42,6 +43,26 @@ def test_eight_members_err_by_every_size_in_either_direction():
     assert (moved.max(0) > 1.2).all()
     assert (moved.min(0) < -1.2).all()
     assert abs(np.corrcoef(moved)[np.triu_indices(8, 1)]).max() < 0.4, "no member is another one with the signs turned"
+
+
+def test_a_large_array_errs_by_a_period_that_no_row_has(monkeypatch):
+    monkeypatch.setattr(inputs, "LARGE", 100)
+    monkeypatch.setattr(inputs, "TILE", 29)
+    large = np.random.default_rng(0).normal(size=(10, 12))
+    xi = (inputs.perturbed(large, 2.0**-10, 3) / large - 1.0) * 2.0**10
+    flat = xi.reshape(-1)
+    np.testing.assert_allclose(flat[29:58], flat[:29], rtol=1e-9)
+    assert len(np.unique(flat[:29].round(6))) == 29
+    assert 0.5 < float(np.sqrt(np.mean(flat**2))) < 1.5
+    assert not np.array_equal(inputs.perturbed(large, 2.0**-10, 4), inputs.perturbed(large, 2.0**-10, 3))
+
+
+def test_a_large_array_that_rounding_leaves_as_it_is_is_not_copied(monkeypatch):
+    monkeypatch.setattr(inputs, "LARGE", 3)
+    weights = np.array([0.5, 1.0, np.nan, 2.0])
+    assert inputs.rounded(weights, "float32") is weights
+    assert inputs.rounded(weights + 1e-12, "float32") is not weights
+    assert inputs.rounded(weights[:2], "float32") is not weights
 
 
 def test_a_cotangent_depends_on_name_shape_and_dtype_alone():

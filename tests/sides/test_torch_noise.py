@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from parity.checking import Task, examine
 from parity.numerics import confidence_factor, round_to
-from parity.sides import side
+from parity.sides import side, torch_noise
 from parity.sides.torch_noise import RoundingNoise, _stretch
 
 pytestmark = pytest.mark.part(3)
@@ -207,6 +207,25 @@ def test_a_gradient_of_overlapping_windows_errs_by_its_terms():
     with torch.no_grad():
         moved = changes(torch.enable_grad()(gradient), x)
     assert float(moved.square().mean(0).sqrt().min()) > 0.1, "its sums of +1 and -1 are near zero, their errors are not"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_product_with_a_large_matrix_errs_as_much_though_that_is_not_disturbed(monkeypatch, turned):
+    rows, weights = X[:2], torch.from_numpy(np.random.default_rng(1).normal(size=(6, 64)))
+
+    def product(a, b):
+        return (b.T @ a.T).T if turned else a @ b
+
+    def size():
+        return float(np.sqrt(np.mean(np.square(changes(product, rows, weights)))))
+
+    both = size()
+    monkeypatch.setattr(torch_noise, "LARGE_OPERAND", 64)
+    assert torch_noise._left_alone((rows, weights)) == (weights,)
+    # 128 results and 8 members: their root mean square is within a tenth of its limit.
+    assert size() == pytest.approx(both, rel=0.2)
+    monkeypatch.setattr(torch_noise, "LARGE_OPERAND", 10**6)
+    assert torch_noise._left_alone((rows, weights)) == ()
 
 
 def test_random_draws_are_left_alone():

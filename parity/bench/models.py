@@ -1,0 +1,321 @@
+"""`parity.check` on GPT-2's smallest size, beside the bare runs that it needs, at several depths, in one run.
+
+The bare runs are what a user makes to have both sides' outputs and gradients at two precisions: torch and JAX, float64
+and float32, forwards and backwards, JAX's tracing and compiling included. Each measurement has a process of its own, so
+that the largest memory is its own too; it is told in processor seconds, which another program on the machine does not
+lengthen, and in seconds on the clock.
+"""
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from parity.bench.table import print_grid
+from parity.environment import environment
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEPTHS = (6, 12, 24)
+BARE = ("torch float64", "torch float32", "jax float64", "jax float32")
+CHECK, MAPPING = "parity.check, weights given", "parity.map_weights"
+
+
+@dataclass(frozen=True)
+class Size:
+    """The models' size but for their depth.
+
+    Attributes:
+        width, heads, length: GPT-2's smallest model, and a sequence of 128 tokens.
+        vocabulary: GPT-2 has 50257; with 8192 the blocks are what is measured, not the one embedding.
+    """
+
+    width: int = 768
+    heads: int = 12
+    length: int = 128
+    vocabulary: int = 8192
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one measurement took.
+
+    Attributes:
+        processor: Seconds of all processors together.
+        clock: Seconds on the clock.
+        peak: Largest memory of its process by then, in bytes, the frameworks and the models included.
+        verdict: Of a check.
+    """
+
+    processor: float
+    clock: float
+    peak: int
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One depth.
+
+    Attributes:
+        layers: The depth.
+        parameters: Numbers in either model.
+        bare: Each of the bare runs, by name.
+        check: The check.
+        mapping: What finding the weights took, where it was measured.
+    """
+
+    layers: int
+    parameters: int
+    bare: Mapping[str, Cost]
+    check: Cost
+    mapping: Cost | None = None
+
+    @property
+    def needed(self) -> float:
+        """Processor seconds of all bare runs."""
+        return sum(cost.processor for cost in self.bare.values())
+
+    @property
+    def ratio(self) -> float:
+        """The check's processor seconds by those."""
+        return self.check.processor / self.needed
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one run.
+
+    Attributes:
+        size: Of the models.
+        rows: Depth by depth.
+        environment: Versions and machine.
+    """
+
+    size: Size
+    rows: tuple[Row, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """All of it as JSON."""
+        rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
+        told = {"benchmark": "models", "size": asdict(self.size), "rows": rows, "environment": self.environment}
+        return json.dumps(told, indent=2, allow_nan=False) + "\n"
+
+
+def measure(
+    depths: Sequence[int] = DEPTHS,
+    size: Size | None = None,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+    *,
+    mapping: bool = False,
+    apart: bool = True,
+) -> Table:
+    """Measure each depth.
+
+    Args:
+        depths: Numbers of layers.
+        size: Of the models; GPT-2's smallest where not given, 7 GB of memory at 24 layers.
+        progress: Called with what runs next, how many are done, and how many there are.
+        mapping: Whether to measure `map_weights` too, which takes longer than all else.
+        apart: Whether each measurement has a process of its own, as its memory needs.
+
+    Returns:
+        The Table.
+    """
+    size = size or Size()
+    kinds: list[Callable[..., Any]] = [bare, checked, *([mapped] if mapping else [])]
+    run = in_child if apart else lambda do, *arguments: do(*arguments)
+    rows, done = [], 0
+    for layers in depths:
+        costs = []
+        for kind in kinds:
+            progress(f"{layers} layers: {kind.__name__}", done, len(depths) * len(kinds))
+            costs.append(run(kind, layers, size))
+            done += 1
+        (runs, parameters), check = costs[:2]
+        rows.append(Row(layers, parameters, runs, check, costs[2] if mapping else None))
+    return Table(size, tuple(rows), environment())
+
+
+def bare(layers: int, size: Size) -> tuple[dict[str, Cost], int]:
+    """The bare runs, one after the other: (what each took, the number of parameters)."""
+    import torch
+
+    from parity.bench.gpt2_jax import GPT2
+    from parity.sides import jax_backend
+
+    jax = jax_backend.start()
+    from flax import nnx
+
+    torch_model, _, tokens = both(layers, size)
+    head = np.random.default_rng(1).standard_normal((1, size.length, size.vocabulary))
+    costs: dict[str, Cost] = {}
+    for name in ("float64", "float32"):
+        model = torch_model.to(getattr(torch, name))
+        with _Measured() as measured:
+            output = model(torch.from_numpy(tokens))
+            found = torch.autograd.grad(output, list(model.parameters()), torch.from_numpy(head).to(output.dtype))
+            kept = [g.numpy().copy() for g in found]
+        costs[f"torch {name}"] = measured.cost()
+        del output, found, kept
+    for name in ("float64", "float32"):
+        with jax.enable_x64(name == "float64"):
+            sizes = asdict(size)
+            graph, state = nnx.split(GPT2(layers, **sizes, dtype=name, rngs=nnx.Rngs(0)))
+
+            def both_ways(state: Any, tokens: Any, head: Any, graph: Any = graph) -> Any:
+                output, pull_back = jax.vjp(lambda state: nnx.merge(graph, state)(tokens), state)
+                return output, pull_back(head)
+
+            given = jax.numpy.asarray(tokens), jax.numpy.asarray(head, name)
+            with _Measured() as measured:
+                kept = jax.tree.map(np.asarray, jax.jit(both_ways)(state, *given))
+            costs[f"jax {name}"] = measured.cost()
+            del kept, state
+    return costs, sum(p.numel() for p in torch_model.parameters())
+
+
+def checked(layers: int, size: Size) -> Cost:
+    """The check, with the weights' map given."""
+    import parity
+
+    torch_model, jax_model, tokens = both(layers, size)
+    weights = weight_map(torch_model, jax_model)
+    with _Measured() as measured:
+        report = parity.check(torch_model, jax_model, tokens, weights=weights)
+    return measured.cost(str(report.verdict))
+
+
+def mapped(layers: int, size: Size) -> Cost:
+    """The search for the map."""
+    from parity.convert import map_weights
+
+    torch_model, jax_model, tokens = both(layers, size)
+    with _Measured() as measured:
+        map_weights(torch_model, jax_model, tokens)
+    return measured.cost()
+
+
+def both(layers: int, size: Size) -> tuple[Any, Any, np.ndarray]:
+    """(the torch model, the JAX model, tokens of shape (1, length)); each with weights of its own."""
+    import torch
+
+    from parity.bench import gpt2_jax, gpt2_torch
+    from parity.sides import jax_backend
+
+    jax_backend.start()
+    from flax import nnx
+
+    torch.manual_seed(0)
+    jax_model = gpt2_jax.GPT2(layers, **asdict(size), rngs=nnx.Rngs(0))
+    tokens = np.random.default_rng(0).integers(0, size.vocabulary, (1, size.length))
+    return gpt2_torch.GPT2(layers, **asdict(size)), jax_model, tokens
+
+
+def weight_map(torch_model: Any, jax_model: Any) -> Any:
+    """The map of the two models as their author would write it down."""
+    from parity.convert import Layout, Rule, WeightMap, leaves
+
+    named = dict(leaves.jax_leaves(jax_model))
+    paths = {leaves.dotted(path): path for path in named}
+    shapes = {leaves.dotted(path): tuple(np.shape(leaf)) for path, leaf in named.items()}
+    turned = Layout.parse("o i -> i o")
+    rules = [rule_of("wte.weight", "tokens.embedding", 2), rule_of("wpe.weight", "positions.embedding", 2)]
+    width = torch_model.wte.weight.shape[1]
+    for layer in range(len(torch_model.h)):
+        torch, jax = f"h.{layer}", f"blocks.{layer}"
+        for one, other in (("ln_1", "attention_norm"), ("ln_2", "mlp_norm")):
+            rules.append(rule_of(f"{torch}.{one}.weight", f"{jax}.{other}.scale", 1))
+            rules.append(rule_of(f"{torch}.{one}.bias", f"{jax}.{other}.bias", 1))
+        parts = [(f"[{k * width}:{(k + 1) * width}]", name) for k, name in enumerate(("query", "key", "value"))]
+        linears = [("c_attn", part, name) for part, name in parts]
+        linears += [(one, "", other) for one, other in (("c_proj", "out"), ("c_fc", "up"), ("c_out", "down"))]
+        for one, part, other in linears:
+            rules.append(Rule(f"{torch}.{one}.weight{part}", f"{jax}.{other}.kernel", turned))
+            rules.append(rule_of(f"{torch}.{one}.bias{part}", f"{jax}.{other}.bias", 1))
+    rules += [rule_of("ln_f.weight", "norm.scale", 1), rule_of("ln_f.bias", "norm.bias", 1)]
+    torch_shapes = {n: tuple(t.shape) for n, t in torch_model.state_dict().items() if n != "lm_head.weight"}
+    return WeightMap(tuple(rules), torch_shapes, shapes, paths, aliases={"lm_head.weight": "wte.weight"})
+
+
+def rule_of(torch: str, jax: str, axes: int) -> Any:
+    """A rule for a leaf that lies alike on both sides."""
+    from parity.convert import Layout, Rule
+
+    letters = " ".join("abcd"[:axes])
+    return Rule(torch, jax, Layout.parse(f"{letters} -> {letters}"))
+
+
+class _Measured:
+    """Processor and clock seconds of what is done while it is entered."""
+
+    def __enter__(self) -> "_Measured":
+        self._began = time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.processor, self.clock = (
+            now - then for now, then in zip((time.process_time(), time.perf_counter()), self._began, strict=True)
+        )
+
+    def cost(self, verdict: str = "") -> Cost:
+        """What it took, and the largest memory of this process so far."""
+        return Cost(self.processor, self.clock, _peak(), verdict)
+
+
+def _peak() -> int:
+    import resource
+    import sys
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def in_child(do: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of a module in a process of its own.
+
+    Raises:
+        RuntimeError: If the process ended before it was done.
+    """
+    with multiprocessing.get_context("spawn").Pool(1, _uncached) as pool:
+        return pool.apply(do, arguments)
+
+
+def _uncached() -> None:
+    """Nothing that was compiled before is taken from the disk."""
+    import os
+
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+
+
+def print_table(table: Table, console: "Console") -> None:
+    """Print one column a depth: processor seconds of each bare run, their sum, the check's, the ratio, and memory."""
+    size = table.size
+    columns = ["processor seconds", *(f"{row.layers} layers" for row in table.rows)]
+
+    def line(name: str, of: Callable[[Row], str]) -> list[str]:
+        return [name, *(of(row) for row in table.rows)]
+
+    lines = [line("parameters", lambda row: f"{row.parameters / 1e6:.1f}M")]
+    lines += [line(name, lambda row, name=name: f"{row.bare[name].processor:.1f}") for name in BARE]
+    lines.append(line("all bare runs", lambda row: f"{row.needed:.1f}"))
+    lines.append(line(CHECK, lambda row: f"{row.check.processor:.1f}"))
+    lines.append(line("times the bare runs", lambda row: f"{row.ratio:.2f}"))
+    lines.append(line("verdict", lambda row: row.check.verdict))
+    lines.append(line("clock: bare runs", lambda row: f"{sum(c.clock for c in row.bare.values()):.1f}"))
+    lines.append(line("clock: check", lambda row: f"{row.check.clock:.1f}"))
+    lines.append(line("peak GB: bare runs", lambda row: f"{max(c.peak for c in row.bare.values()) / 2**30:.1f}"))
+    lines.append(line("peak GB: check", lambda row: f"{row.check.peak / 2**30:.1f}"))
+    if any(row.mapping for row in table.rows):
+        lines.append(line(MAPPING, lambda row: f"{row.mapping.processor:.1f}" if row.mapping else ""))
+    title = (
+        f"GPT-2: width {size.width}, {size.heads} heads, {size.length} tokens, batch 1, vocabulary {size.vocabulary}; "
+        "forward and gradient"
+    )
+    print_grid(console, title, columns, lines)

@@ -1,0 +1,155 @@
+"""What a Recording of a model holds beside its runs: torch's weights, or where JAX's leaves stand beside them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity.trace.header import array_of, list_of, mapping_of, objects_of, text_of
+from parity.trace.tensorfile import TraceError
+
+WEIGHTS = "weights/"  # prefix of an array's name in a file
+
+
+@dataclass(frozen=True)
+class RecordedWeights:
+    """A torch model's weights, for the host that has the JAX model alone.
+
+    Attributes:
+        parameters, buffers: By name, float64.
+        aliases: Further names of tied ones, each with the first.
+        order: Names of everything that `state_dict` holds.
+        frozen: Parameters that do not require a gradient.
+        training: Whether the model was in train mode; None where its modules were in different ones.
+    """
+
+    parameters: Mapping[str, np.ndarray]
+    buffers: Mapping[str, np.ndarray] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    frozen: frozenset[str] = frozenset()
+    training: bool | None = None
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """Everything that torch's state_dict holds, by every name."""
+        everything = {**self.parameters, **self.buffers}
+        everything |= {alias: everything[name] for alias, name in self.aliases.items() if name in everything}
+        return {name: everything[name] for name in self.order if name in everything}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The weights under their names in a file; those that float32 holds exactly, which most do, as float32."""
+        return {f"{WEIGHTS}{n}": _narrowed(a) for n, a in {**self.parameters, **self.buffers}.items()}
+
+    def header(self) -> dict[str, Any]:
+        """Everything else, as JSON holds it."""
+        return {
+            "parameters": list(self.parameters),
+            "buffers": list(self.buffers),
+            "aliases": dict(self.aliases),
+            "order": list(self.order),
+            "frozen": sorted(self.frozen),
+            "training": self.training,
+        }
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "RecordedWeights":
+        """From what `header` and `arrays` gave; wrong types are refused by name.
+
+        Raises:
+            TraceError: Without the file's name, which the caller knows.
+        """
+        training = header.get("training")
+        if training is not None and not isinstance(training, bool):
+            raise TraceError("the header's 'training' is no boolean")
+        parameters, buffers = (
+            {n: _widened(array_of(arrays, f"{WEIGHTS}{n}")) for n in list_of(header, kind)}
+            for kind in ("parameters", "buffers")
+        )
+        aliases, frozen = mapping_of(header, "aliases"), list_of(header, "frozen")
+        unknown = [n for n in (*aliases.values(), *frozen) if n not in parameters and n not in buffers]
+        if unknown:
+            raise TraceError(f"the header names a weight {unknown[0]!r} that the file does not have")
+        return cls(parameters, buffers, aliases, tuple(list_of(header, "order")), frozenset(frozen), training)
+
+
+@dataclass(frozen=True)
+class RecordedMatch:
+    """Where a JAX model's leaves stand beside the torch model's, and what that alone told.
+
+    Attributes:
+        beside: JAX's paths by torch's name.
+        outputs: JAX's name of an output by torch's, where they differ.
+        compared: Torch's parameters whose gradients JAX has.
+        state: Torch's buffers that JAX keeps as state.
+        findings: Differences of structure: stage, torch, jax and message.
+        remarks: What a reader should know.
+    """
+
+    beside: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    compared: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    findings: tuple[Mapping[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """None: the weights are in torch's recording."""
+        return {}
+
+    def header(self) -> dict[str, Any]:
+        """All of it, as JSON holds it."""
+        return {
+            "beside": dict(self.beside),
+            "outputs": dict(self.outputs),
+            "compared": list(self.compared),
+            "state": list(self.state),
+            "findings": [dict(f) for f in self.findings],
+            "remarks": list(self.remarks),
+        }
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> "RecordedMatch":
+        """From what `header` gave; wrong types are refused by name.
+
+        Raises:
+            TraceError: Without the file's name, which the caller knows.
+        """
+        told = ("stage", "torch", "jax", "message")
+        return cls(
+            mapping_of(header, "beside"),
+            mapping_of(header, "outputs"),
+            tuple(list_of(header, "compared")),
+            tuple(list_of(header, "state")),
+            tuple({key: text_of(found, key) for key in told} for found in objects_of(header, "findings")),
+            tuple(list_of(header, "remarks")),
+        )
+
+
+RecordedModel = RecordedWeights | RecordedMatch
+
+
+def model_of(header: Any, framework: str, arrays: Mapping[str, np.ndarray]) -> RecordedModel | None:
+    """What a file holds of a model: None where a function was recorded.
+
+    Raises:
+        TraceError: Where it is neither.
+    """
+    if header is None:
+        return None
+    if not isinstance(header, dict):
+        raise TraceError(f"the header's 'model' is a {type(header).__name__}, wanted an object")
+    return (RecordedWeights if framework == "torch" else RecordedMatch).of(header, arrays)
+
+
+def _narrowed(array: np.ndarray) -> np.ndarray:
+    if array.dtype != np.float64:
+        return array
+    with np.errstate(over="ignore"):
+        narrow = array.astype(np.float32)
+    return narrow if np.array_equal(narrow, array, equal_nan=True) else array
+
+
+def _widened(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float64) if array.dtype == np.float32 else array

@@ -1,0 +1,51 @@
+"""`parity bench models`: both sides are one model, the check agrees, all that is told is there; no time is judged."""
+
+import dataclasses
+import json
+
+import pytest
+from rich.console import Console
+
+import parity
+from parity.bench import models as bench
+
+SMALL = bench.Size(width=24, heads=2, length=8, vocabulary=32)
+
+
+@pytest.fixture(scope="module")
+def table():
+    seen = []
+    table = bench.measure((1,), SMALL, lambda *step: seen.append(step), apart=False)
+    assert seen == [("1 layers: bare", 0, 2), ("1 layers: checked", 1, 2)]
+    return table
+
+
+def test_the_check_of_the_two_agrees_and_a_norm_of_another_epsilon_does_not(table):
+    (row,) = table.rows
+    assert row.check.verdict == "AGREE"
+    torch_model, jax_model, tokens = bench.both(1, SMALL)
+    weights = bench.weight_map(torch_model, jax_model)
+    jax_model.norm.epsilon = 1e-3
+    assert not parity.check(torch_model, jax_model, tokens, weights=weights, gradient=False)
+
+
+def test_every_bare_run_is_counted_and_the_ratio_is_of_their_sum(table):
+    (row,) = table.rows
+    assert tuple(row.bare) == bench.BARE
+    assert row.needed == pytest.approx(sum(cost.processor for cost in row.bare.values()))
+    assert row.ratio == pytest.approx(row.check.processor / row.needed)
+    assert row.parameters == sum(p.numel() for p in bench.both(1, SMALL)[0].parameters())
+    assert all(0 < cost.peak < 2**40 for cost in (*row.bare.values(), row.check))
+
+
+def test_the_table_has_a_column_a_depth_and_the_mapping_where_it_was_measured(table):
+    (row,) = table.rows
+    deeper = dataclasses.replace(row, layers=2, mapping=bench.Cost(12.34, 13.0, 1))
+    both = dataclasses.replace(table, rows=(row, deeper))
+    console = Console(width=80, force_terminal=False, color_system=None)
+    with console.capture() as captured:
+        bench.print_table(both, console)
+    lines = captured.get().splitlines()
+    assert any("1 layers" in line and "2 layers" in line for line in lines)
+    assert any(line.split()[:1] == ["parity.map_weights"] and line.split()[-1] == "12.3" for line in lines)
+    assert [row["layers"] for row in json.loads(both.to_json())["rows"]] == [1, 2]
