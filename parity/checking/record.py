@@ -94,13 +94,15 @@ def record(
         options: dict[str, Any] = {"device": device, "jit": jit, "randomness": randomness}
         ready = prepared(framework, function, named, beside=other, weights=weights, **options)
         running, arguments, told_apart = ready.side, ready.arguments, ready.fingerprinted
-        replay, kept, wrt = ready.replay, ready.model, (PARAMETERS, INPUTS) if gradient else ()
+        replay, kept = ready.replay, ready.model
+        wrt: tuple[str, ...] | None = (PARAMETERS, INPUTS) if gradient else ()
     else:
         replay = None if randomness is None else Replay(randomness)
         called = _positional(function)
         running = side(framework, called if replay is None else replayable(framework, called), jit=jit)
         running = running if replay is None else ReplayedSide(running, replay)
-        arguments, told_apart, kept, wrt = named, named, None, None if gradient else ()
+        arguments, told_apart, kept = named, named, None
+        wrt = None if gradient else ()
     working = tuple(dict.fromkeys(d for d in dtypes if d != "float64")) or ("float64",)
     parts = tuple(_recorded(running, arguments, told_apart, dtype, device, wrt, other) for dtype in working)
     return Recording(

@@ -6,6 +6,7 @@ which leaf is which; where both have the same names and shapes, none is needed.
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from parity.checking.matching import Match, match, match_names
@@ -154,7 +155,7 @@ def _matched(torch: RecordedWeights, model: Any, weights: Any) -> Match:
     if isinstance(weights, (str, os.PathLike)):
         from parity.convert import WeightMap
 
-        weights = WeightMap.from_json(weights)
+        weights = WeightMap.from_json(Path(weights))
     if not (hasattr(weights, "to_jax") and hasattr(weights, "to_torch")):
         raise TypeError(f"record: weights is {weights!r:.60}, wanted a parity.WeightMap or the file of one")
     found = match(torch, model, weights, (None, None), ())

@@ -227,14 +227,17 @@ def response(
                 continue  # a shape that depends on values: the exact comparison will say so
             if name in squares:
                 with np.errstate(invalid="ignore", over="ignore"):
-                    change = (other - base[name]) / h
-                    # Infinity against infinity is no change, nor NaN against NaN; a number that one rounding turns
-                    # into either has no bound.
-                    change = np.where(np.isfinite(change), change, np.where(np.isfinite(base[name]), np.inf, 0.0))
-                    squares[name] += change**2
+                    change = other - base[name]
+                    change /= h
+                    finite = np.isfinite(change)
+                    if not finite.all():
+                        # Infinity against infinity is no change, nor NaN against NaN; a number that one rounding
+                        # turns into either has no bound.
+                        change = np.where(finite, change, np.where(np.isfinite(base[name]), np.inf, 0.0))
+                    squares[name] += np.square(change, out=np.asarray(change))
             else:
                 flips[name] |= (other != base[name]) & (toward is None or other == toward[name])
-    return {name: np.sqrt(total / members) for name, total in squares.items()}, flips
+    return {name: np.sqrt(np.divide(t, members, out=t), out=t) for name, t in squares.items()}, flips
 
 
 def _verb(error: BaseException) -> str:

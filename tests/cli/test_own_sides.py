@@ -194,3 +194,51 @@ def test_a_missing_framework_leaves_with_3_and_says_what_to_install(folder, comm
     result = subprocess.run(whole, capture_output=True, text=True, cwd=folder, env=environment, check=False)
     assert result.returncode == 3, result.stderr
     assert "the jax side cannot run: flax not installed; pip install 'parity[jax]'" in result.stderr
+
+
+MODELS = """
+import jax
+import numpy as np
+import torch
+from flax import nnx
+
+INPUTS = (np.linspace(-3.0, 3.0, 24).reshape(4, 6),)
+
+class TorchScale(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.linspace(0.5, 2.0, 6))
+
+    def forward(self, x):
+        return torch.sin(x * self.weight)
+
+class JaxScale(nnx.Module):
+    def __init__(self):
+        self.weight = nnx.Param(jax.numpy.ones(6))
+
+    def __call__(self, x):
+        return jax.numpy.sin(x * self.weight)
+
+class JaxWrong(JaxScale):
+    def __call__(self, x):
+        return jax.numpy.sin(x) * self.weight
+"""
+
+
+def test_two_models_are_recorded_apart_and_compared(typed, folder):
+    (folder / "nets.py").write_text(MODELS)
+    try:
+        assert typed("record", "nets:TorchScale", "-o", "t").exit_code == 0
+        alone = typed("record", "nets:JaxScale", "-o", "j")
+        assert alone.exit_code == 2
+        assert "beside= (--beside) names the torch model's recording" in alone.stderr
+        assert not (folder / "j").exists()
+        for side, status in (("JaxScale", 0), ("JaxWrong", 1)):
+            recorded = typed("record", f"nets:{side}", "-o", "j", "--beside", "t")
+            assert recorded.exit_code == 0, recorded.output
+            assert typed("compare", "t", "j").exit_code == status
+        missing = typed("record", "nets:JaxScale", "-o", "k", "--beside", "t", "--weights", "none.json")
+        assert missing.exit_code == 2
+        assert "none.json" in missing.stderr
+    finally:
+        sys.modules.pop("nets", None)

@@ -217,7 +217,7 @@ def test_a_product_with_a_large_matrix_errs_as_much_though_that_is_not_disturbed
         return (b.T @ a.T).T if turned else a @ b
 
     def size():
-        return float(np.sqrt(np.mean(np.square(changes(product, rows, weights)))))
+        return rms(changes(product, rows, weights))
 
     both = size()
     monkeypatch.setattr(torch_noise, "LARGE_OPERAND", 64)
