@@ -214,7 +214,8 @@ def test_each_model_is_recorded_where_the_other_framework_is_not(folder):
     said = host(
         "for name in ('right', 'wrong'):\n"
         "    report = parity.compare('host.torch', f'host.{name}')\n"
-        "    print(report.verdict, report.first and (report.first.torch_path, report.first.jax_path))\n",
+        "    first = report.first\n"
+        "    print(report.verdict, None if first is None else (first.torch_path, first.jax_path))\n",
         ("torch", *JAX_FAMILY, "safetensors"),
     )
     right, wrong = said.splitlines()
