@@ -57,6 +57,8 @@ LARGEST = 0.25  # A relative error beyond it is no rounding any more: long sums 
 ADDING = frozenset("sum mean nansum var".split())
 MANY = 256  # terms; fewer differ too little for it to matter how many of them are equal
 ALIKE = 2.0**-22  # a larger error would make equal terms differ in 18 bits
+# They hand 0 and 1 on in floats, as their last result and last argument, and take no other.
+FLAGS = ("multilabel_margin_loss_forward", "multilabel_margin_loss_backward")
 ALONG_ROWS = frozenset("cumsum cumprod logcumsumexp".split())
 LARGE_OPERAND = 1 << 20  # elements of a matrix that is not disturbed itself where the other one is a quarter of it
 # Kernels that take several steps, some of which cancel (1 + erf in gelu, x - max in softmax): they are disturbed step
@@ -105,6 +107,7 @@ class RoundingNoise(TorchDispatchMode):
             return func(*args, **kwargs)
         mutable = func._schema.is_mutable  # a copy of an argument that is written would lose what is written
         terms, given = _terms(stem, args), args
+        flags = args[-1:] if stem == FLAGS[1] else ()
         if not mutable and terms == 0 and stem.startswith(NORMWISE):
             passes = 4.0 if any(word in stem for word in SPECTRAL) else 1.0
             args = tree_map(self._disturbed_in_norm(passes), args)
@@ -115,6 +118,8 @@ class RoundingNoise(TorchDispatchMode):
             args = tuple(a if a is large[0] else one(a) for a in args)
         elif not mutable and (terms > 1 or (terms == 0 and torch.Tag.pointwise not in func.tags)):
             args = tree_map(self._disturbed(math.sqrt(max(terms, 1.0))), args)
+        if flags:
+            args = (*args[:-1], *flags)
         result = func(*args, **kwargs)
         if terms == 0:
             terms = _terms_of_reduction(args, result)
@@ -122,7 +127,7 @@ class RoundingNoise(TorchDispatchMode):
         if stem in ADDING and terms >= MANY and self.size <= ALIKE and given[0].dtype == torch.float64:
             scale = _walk(stem, given, self.seed).reshape(result.shape).abs_().clamp_(min=scale)
         written = _written(func, args, kwargs)
-        kept = {id(leaf) for leaf in written}
+        kept = {id(leaf) for leaf in (*written, *(result[1:] if stem == FLAGS[0] else ()))}
         for leaf in (*written, *(r for r in tree_leaves(result) if id(r) not in kept)):
             if _is_inexact(leaf):
                 leaf.mul_(self._factor(leaf, scale))
@@ -310,9 +315,9 @@ def _summed(args: tuple[Any, ...]) -> float:
 
 
 def _reduced(tensor: torch.Tensor, args: tuple[Any, ...]) -> list[int]:
-    """Lengths of the axes that a reduction adds up: all of them unless its arguments name some."""
+    """Lengths of the axes that a reduction adds up: all of them unless its arguments name some; a scalar has none."""
     axes = next((a for a in args[1:] if isinstance(a, (list, tuple))), None)
-    return list(tensor.shape) if not axes else [tensor.shape[axis] for axis in axes]
+    return [tensor.shape[axis] for axis in axes] if axes and tensor.ndim else list(tensor.shape)
 
 
 def _terms_of_reduction(args: tuple[Any, ...], result: Any) -> float:
