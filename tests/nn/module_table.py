@@ -22,6 +22,9 @@ from parity.sides import side
 from parity.sides.inputs import leaves, rebuild
 from parity.sides.replay import Replay, ReplayedSide, replayable
 
+CONSTANT = {"SoftMarginLoss": (1,)}
+"""Which arguments of a module torch refuses to differentiate in."""
+
 
 @functools.cache
 def module_db() -> dict[str, Any]:
@@ -145,11 +148,13 @@ def numpy(tree: Any) -> Any:
 def judged(sample: Sample, *, dtypes: tuple[str, ...] = ("float64", "float32")) -> CaseResult:
     """Load torch's state into the JAX module, run both, judge outputs, state and gradients by the verdict rule."""
     theirs, call = torch_module(sample), sample.forward
+    fixed = CONSTANT.get(sample.module, ())
     with jax.enable_x64(True):  # some of torch's constructors are given dtypes and arrays
         ours = nnx.eval_shape(lambda: build(sample.module, sample.constructor)).train(sample.training)
 
     def in_torch(parameters: Any, buffers: Any, args: Any, kwargs: Any) -> Any:
         held = parameters | {name: buffer.clone() for name, buffer in buffers.items()}
+        args = [value.detach() if i in fixed else value for i, value in enumerate(args)]
         output = torch.func.functional_call(theirs, held, tuple(args), kwargs)
         return {"output": output, "state": {name: held[name].detach() for name in buffers}}
 
@@ -161,6 +166,7 @@ def judged(sample: Sample, *, dtypes: tuple[str, ...] = ("float64", "float32")) 
         for part in module.modules():  # built without values; what is drawn is replayed, whatever the key
             if isinstance(getattr(part, "rngs", None), nnx.RngStream):
                 part.rngs = nnx.data(nnx.Rngs(0).dropout.fork())
+        args = [jax.lax.stop_gradient(value) if i in fixed else value for i, value in enumerate(args)]
         output = module(*args, **kwargs)
         return {"output": output, "state": {name: buffer[...] for name, buffer in module.named_buffers()}}
 

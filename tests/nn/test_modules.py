@@ -25,6 +25,10 @@ def chosen(name, whole):
 # torch says of some samples that it will not take its fastest way
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor is True:UserWarning")
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss:UserWarning")  # torch's, of KLDivLoss
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom is <= 0:UserWarning")  # torch's, of an empty LayerNorm
+@pytest.mark.filterwarnings("ignore:.*Implicit dimension choice:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*dim is not given, which torch deprecates:UserWarning")
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_with_torch_s_state_is_torch_s(name, whole, record_property):
     if not hasattr(jax_impl.nn, name):

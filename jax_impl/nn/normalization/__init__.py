@@ -1,0 +1,23 @@
+"""The normalizations of torch.nn: over a batch, over instances, and within each example.
+
+References:
+    PyTorch, torch.nn, "Normalization Layers".
+"""
+
+from jax_impl.nn.normalization.batch import BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm
+from jax_impl.nn.normalization.instance import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from jax_impl.nn.normalization.layer import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "SyncBatchNorm",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
+    "RMSNorm",
+    "GroupNorm",
+    "LocalResponseNorm",
+]
