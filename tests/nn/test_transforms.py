@@ -25,7 +25,8 @@ def prepared(name, dtype):
     sample = min(samples(name, training=True), key=lambda sample: sample.size)
     cast = lambda leaf: jnp.asarray(leaf, dtype if leaf.dtype.kind == "f" else None)
     theirs = torch_module(sample)
-    module = nnx.eval_shape(lambda: build(name, sample.constructor))
+    with jax.enable_x64(True):  # some of torch's constructors are given dtypes
+        module = nnx.eval_shape(lambda: build(name, sample.constructor))
     state = dict(theirs.named_parameters()) | dict(theirs.named_buffers())
     for key, variable in [*module.named_parameters(), *module.named_buffers()]:
         variable.set_value(cast(state[key].detach().numpy()))
