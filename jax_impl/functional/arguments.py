@@ -4,6 +4,7 @@ import warnings
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
@@ -86,8 +87,9 @@ def check_indices(name: str, indices: Int[Array, "*S"], size: int, *, ignored: i
         raise RuntimeError(f"{name}: indices are {indices.dtype}, wanted integers")
     if isinstance(indices, jax.core.Tracer):
         return
-    outside = (indices < 0) | (indices >= size)
+    known = np.asarray(indices)  # by NumPy: inside of a jit what JAX computes of it would be traced
+    outside = (known < 0) | (known >= size)
     if ignored is not None:
-        outside &= indices != ignored
+        outside &= known != ignored
     if outside.any():
-        raise IndexError(f"{name}: an index is {int(indices[outside][0])}, wanted 0 to {size - 1}")
+        raise IndexError(f"{name}: an index is {int(known[outside][0])}, wanted 0 to {size - 1}")

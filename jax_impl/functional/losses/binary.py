@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
@@ -51,7 +52,7 @@ def binary_cross_entropy(
     """
     reduction = reduction_name(size_average, reduce, reduction)
     _check_same("binary_cross_entropy", input, target, ValueError)
-    if not isinstance(input, jax.core.Tracer) and bool(jnp.any((input < 0) | (input > 1))):
+    if not isinstance(input, jax.core.Tracer) and ((np.asarray(input) < 0) | (np.asarray(input) > 1)).any():
         raise RuntimeError(
             "binary_cross_entropy: input has elements outside [0, 1]; scores go to the _with_logits form"
         )

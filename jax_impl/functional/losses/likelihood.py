@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
@@ -50,7 +51,7 @@ def gaussian_nll_loss(
     name = "gaussian_nll_loss"
     if isinstance(var, int | float):
         var = jnp.full_like(input, var)
-    if not isinstance(var, jax.core.Tracer) and bool((var < 0).any()):
+    if not isinstance(var, jax.core.Tracer) and (np.asarray(var) < 0).any():
         raise ValueError(f"{name}: var has negative elements, wanted variances")
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:

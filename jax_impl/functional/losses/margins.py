@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
@@ -255,7 +256,10 @@ def multilabel_margin_loss(
         raise RuntimeError(f"{name}: target is {target.dtype}, wanted integers: class numbers")
     scores, labels = jnp.atleast_2d(input), jnp.atleast_2d(target)
     classes = scores.shape[1]
-    if not isinstance(target, jax.core.Tracer) and bool(((labels < -1) | (labels >= classes)).any()):
+    if (
+        not isinstance(target, jax.core.Tracer)
+        and not ((np.asarray(target) >= -1) & (np.asarray(target) < classes)).all()
+    ):
         raise RuntimeError(f"{name}: target has a class outside -1 to {classes - 1}")
     listed = jnp.cumsum(labels < 0, 1) == 0  # (N, C): before the first -1
     labels = jnp.where(listed, labels, 0)
