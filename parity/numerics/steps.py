@@ -4,8 +4,6 @@ import numpy as np
 
 from parity.numerics.dtypes import FloatFormat
 
-MAGNITUDE64 = np.int64(2**63 - 1)
-
 
 def steps_between(left: np.ndarray, right: np.ndarray, form: FloatFormat) -> np.ndarray:
     """Distance in units in the last place: how many steps from number to number lead from one value to the other.
@@ -26,20 +24,27 @@ def steps_between(left: np.ndarray, right: np.ndarray, form: FloatFormat) -> np.
         [1, 0]
     """
     one, other = _keys(left, form), _keys(right, form)
-    # The difference of two int64 may pass 2^63; modulo 2^64, as unsigned, it is right.
-    return np.maximum(one, other).view(np.uint64) - np.minimum(one, other).view(np.uint64)
+    unsigned = f"u{one.dtype.itemsize}"
+    # The difference of two signed keys may pass the largest one; modulo 2^bits, as unsigned, it is right.
+    apart = np.maximum(one, other).view(unsigned)
+    apart -= np.minimum(one, other, out=one).view(unsigned)
+    return apart.astype(np.uint64, copy=False)
 
 
 def _keys(values: np.ndarray, form: FloatFormat) -> np.ndarray:
-    """int64 keys in the order of the values, one apart for neighbours."""
+    """Integers of the format's size in the order of the values, one apart for neighbours; both zeros are 0."""
     if form.bits == 64:
         bits = values.view(np.int64)
     elif form.name == "bfloat16":
         wide = values.astype(np.float32).view(np.uint32)
-        bits = ((wide + (0x7FFF + ((wide >> 16) & 1))) >> 16).astype(np.uint16).view(np.int16).astype(np.int64)
+        bits = ((wide + (0x7FFF + ((wide >> 16) & 1))) >> 16).astype(np.uint16).view(np.int16)
     else:
-        bits = values.astype(form.name).view(f"i{form.bits // 8}").astype(np.int64)
-    return np.where(bits < 0, -(bits & np.int64(2 ** (form.bits - 1) - 1)), bits)
+        bits = values.astype(form.name).view(f"i{form.bits // 8}")
+    sign = bits >> (form.bits - 1)  # 0, or -1: all bits, whose exclusive or with a number is -1 less the number
+    keys = bits & bits.dtype.type(2 ** (form.bits - 1) - 1)
+    keys ^= sign
+    keys -= sign
+    return keys
 
 
 def to_float64(values: np.ndarray, name: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from parity.numerics.steps import steps_between, to_float64
 
 HISTOGRAM_BINS = 64  # log2 of the distance in units in the last place, 0 to 63
 POSITIONS = 5  # first mismatches of NaN and infinity that are kept
+NEAR = 10  # bits of a distance up to which each power of two is counted for itself
 PIECE = 8192  # elements; some twenty float64 arrays of this size live at once
 
 
@@ -134,11 +136,22 @@ class Totals:
         """Add the distances in units in the last place of finite float64 values, or those that are given."""
         if steps is None:
             steps = steps_between(left, right, self.form)
-            tiny = self.form.smallest_normal
-            flushed = ((left == 0.0) & (np.abs(right) < tiny)) | ((right == 0.0) & (np.abs(left) < tiny))
-            self.flushed += int(np.count_nonzero(flushed & (left != right)))
+            zeros = (left == 0.0) | (right == 0.0)
+            if zeros.any():
+                larger = np.maximum(np.abs(left[zeros]), np.abs(right[zeros]))
+                self.flushed += int(np.count_nonzero((larger > 0.0) & (larger < self.form.smallest_normal)))
         at = int(steps.argmax())
         self.reach_ulp(float(steps[at]), int(where[at]))
+        self._count(steps, int(steps[at]))
+
+    def _count(self, steps: np.ndarray, largest: int) -> None:
+        """Add distances to the histogram."""
+        if largest < 1 << NEAR:
+            # Rounding is a few steps: as many comparisons are quicker than logarithms.
+            least = [int(np.count_nonzero(steps >= 1 << power)) for power in range(1, largest.bit_length())]
+            for power, (more, further) in enumerate(pairwise([steps.size, *least, 0])):
+                self.histogram[power] += more - further
+            return
         # From 2^53 on float64 would round a count up to the next power of two.
         long = steps >> np.uint64(53) > 0
         exponent = np.frexp(np.where(long, steps >> np.uint64(11), steps).astype(np.float64))[1] + 11 * long

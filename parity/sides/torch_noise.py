@@ -292,6 +292,10 @@ def _terms(name: str, args: tuple[Any, ...]) -> float:
         return max(kernel.numel() / max(kernel.shape[1], 1), output_gradient.numel() / max(output_gradient.shape[1], 1))
     if name == "_trilinear":
         return _summed(args)
+    if name.startswith("_scaled_dot_product"):
+        # Fused attention adds up over the width and over the positions; backwards too, where it gets its own output and
+        # takes the sum in the softmax's gradient over the width: at a first row of a mask, zero but for that rounding.
+        return max(*tensors[1].shape[-2:], *tensors[2].shape[-2:])
     if name.startswith("_weight_norm_interface"):
         weight, size = tensors[-3:-1] if name.endswith("backward") else tensors[:2]
         return weight.numel() / max(size.numel(), 1)  # each row is divided by a sum over it; so is its gradient

@@ -264,5 +264,5 @@ def test_a_fused_kernel_errs_by_all_that_it_adds_up(name):
         runs = [probed.disturbed(inputs, H, seed).tensors["forward/output"] for seed in range(8)]
         return np.std(runs, axis=0).mean()
 
-    # A kernel is disturbed in what it reads and in what it gives, the formula in each of its two to five steps.
+    # A kernel is disturbed in all that it reads and gives by its longest sum, the formula by that of each step.
     assert response(plain) / 2 < response(fused) < response(plain) * 4

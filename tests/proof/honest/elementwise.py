@@ -42,7 +42,8 @@ ELEMENTWISE = capped(
             "sigmoid",
             torch.sigmoid,
             lambda input: 1 / (1 + jnp.exp(-input)),
-            lambda r, n: {"input": r.uniform(-40, 40, size=n)},
+            # Further out e^-x (1 + e^-x)^-2, which JAX multiplies from the right, underflows on the way at float32.
+            lambda r, n: {"input": r.uniform(-30, 30, size=n)},
         ),
         # Left of -3 the sum cancels, as the difference does below 0.5, and the rule says that JAX's side amplifies
         # rounding there: test_honest.py has both.
