@@ -87,6 +87,7 @@ def assert_right(found: Errors, left, right, reference, name: str) -> None:
     wanted = slowly(left, right, left if reference is None else reference, name)
     for key in EXACT:
         assert getattr(found, key) == wanted[key], key
+    # what the docstring of Errors states: 1e-7 of a maximum, a millionth of sums and of max_rel
     for key in ("max_abs", "left_error", "right_error"):
         assert getattr(found, key) == pytest.approx(wanted[key], rel=1e-7, abs=0.0), key
     assert found.max_rel == pytest.approx(wanted["max_rel"], rel=1e-6, abs=0.0)
@@ -260,6 +261,7 @@ def test_a_difference_that_is_the_same_everywhere_is_summed_as_well(name):
     right = np.full(100_000, 3.1).astype(DTYPES[name])
     with every_array_is_large():
         found = errors(left, right)
+    # a millionth, as stated
     assert found.rms == pytest.approx(-found.bias, rel=1e-6)
     assert found.rms == pytest.approx(found.max_abs, rel=1e-6)
 
@@ -398,6 +400,7 @@ def test_the_slice_that_has_the_error_is_named():
     right[:, 4] *= 1 + 1e-9
     axis, index, share = errors(left, right, where=True).concentration
     assert (axis, index) == (1, 4)
+    # the other columns have rounded by 1e-16 beside 1e-9
     assert share == pytest.approx(1.0, abs=1e-6)
     right[0, 0, 0, 0] = np.nan
     assert errors(left, right, where=True).concentration[:2] == (1, 4)

@@ -54,6 +54,7 @@ def test_the_minima_of_the_other_surface_are_where_its_gradient_vanishes(pair):
     value, gradient = descent.value_and_gradient(descent.false_minima, pair.array([DEEPEST, LOCAL]))
     np.testing.assert_allclose(pair.numpy(gradient), 0, atol=1e-15)  # sines and cosines of rounded angles
     floor = -np.sqrt(1 - 0.2**2)  # -sin v1, where cos v1 = 0.2
+    # the same, of numbers below one
     np.testing.assert_allclose(pair.numpy(value), [floor + 0.2 * v1 for v1, _ in (DEEPEST, LOCAL)], atol=1e-15)
 
 
@@ -85,6 +86,7 @@ def test_no_move_of_the_same_length_promises_more_than_the_optimal_one(pair):
     promises = pair.numpy(descent.predicted_change(descent.false_minima, points, pair.array(moves)))
     best = pair.numpy(step.predicted)
     assert (promises >= best - 1e-15).all()  # the best of the circle may round below it by a unit
+    # half the angle between neighbours of the circle that was tried
     np.testing.assert_allclose(pair.numpy(step.dv), moves[np.argmin(promises)], atol=size * np.pi / 720)
     uphill = promises[np.argmax(promises)]
     np.testing.assert_allclose(
@@ -96,6 +98,7 @@ def test_the_optimal_step_has_the_length_and_the_learning_rate_of_the_exercise(p
     descent = pair.module("descent")
     dv, rate, predicted = numbers(pair, descent.optimal_step(descent.valley, pair.array([3.0, -4.0]), size=0.5))
     assert rate == 0.5 / 10  # eta = epsilon / ||grad C||
+    # a norm, a quotient and a product: some roundings
     np.testing.assert_allclose(dv, [-0.3, 0.4], rtol=1e-15)
     np.testing.assert_allclose(predicted, -0.5 * 10, rtol=1e-15)
 

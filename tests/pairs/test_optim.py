@@ -182,6 +182,7 @@ def test_groups_by_partition_are_the_groups_apart_and_pass_over_missing_gradient
     assert not updates["c"].any()
     inner = state.inner_states["fast"].inner_state
     assert (float(inner.step["a"]), float(inner.step["c"])) == (2.0, 0.0)
+    # pytest.approx: a millionth, which is float32
     assert updates["b"].tolist() == pytest.approx([0.0, -0.019, -0.038])
 
 

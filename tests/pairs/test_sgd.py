@@ -148,6 +148,7 @@ def test_by_hand_and_by_optimizer_the_curve_is_numpy_s(pair, variant):
     assert by_hand.keys() == by_optimizer.keys()
     for part in by_hand.keys() - {"step"}:
         for name, value in by_hand[part].items():
+            # as of the losses
             np.testing.assert_allclose(by_optimizer[part][name], value, rtol=0, atol=1e-13)
     assert by_hand.get("step") == by_optimizer.get("step")
 

@@ -86,6 +86,7 @@ def test_the_gradient_of_one_points_scores_sums_to_zero_so_a_tie_at_the_relu_mov
     df = pair.numpy(spiral.score_gradient(spiral.probabilities(spiral.scores(params, X)), y))
     ties = np.flatnonzero((study.X == 0).all(axis=1))
     assert len(ties) == 3
+    # probabilities of a third, less one and added up: one rounding of a number below one
     np.testing.assert_allclose(df[ties].sum(axis=0), 0, atol=2**-53)
 
 

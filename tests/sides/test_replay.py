@@ -43,6 +43,7 @@ def same(torch_function, jax_function, x=X, **options):
     replay, left, right = traces(torch_function, jax_function, x, **options)
     assert replay.parted() is None
     for name, array in left.items():
+        # float64 in two orders; a mask that is not shared differs by the numbers themselves
         np.testing.assert_allclose(array, right[name], rtol=1e-12, atol=1e-14)
     return replay
 
@@ -123,6 +124,7 @@ def test_the_kernel_that_a_gpu_takes_for_dropout_gets_the_same_mask():
     for drop in (lambda x: F.dropout(x, 0.3), lambda x: torch.native_dropout(x, 0.3, True)[0]):
         with Replay(0).on("torch"):
             kept.append(drop(torch.tensor(X)))
+    # x / (1 - p) or x times its reciprocal: two roundings
     torch.testing.assert_close(*kept, rtol=1e-15, atol=0)
     assert (kept[0] == 0).any()
 

@@ -160,6 +160,7 @@ def test_noise_disturbs_the_way_back_too_and_leaves_choices_alone():
     moved = probed.disturbed({"x": np.array([1.0, -1.0])}, 2.0**-10, 0, wrt=None)
     assert moved.tensors["forward/output"][1] == 0.0
     assert moved.tensors["gradient/x"][1] == 0.0
+    # relu adds no error of its own to that of the input, at most 1.44 times 2^-10
     assert moved.tensors["forward/output"][0] == pytest.approx(1.0, rel=2.0**-9)
 
 
