@@ -34,6 +34,7 @@ from jax_impl.functional.activation import (
     tanhshrink,
     threshold,
 )
+from jax_impl.functional.attention import multi_head_attention_forward, scaled_dot_product_attention
 from jax_impl.functional.distance import cosine_similarity, normalize, pairwise_distance
 from jax_impl.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from jax_impl.functional.embedding import embedding, embedding_bag, embedding_renorm
@@ -152,4 +153,6 @@ __all__ = [
     "rms_norm",
     "group_norm",
     "local_response_norm",
+    "scaled_dot_product_attention",
+    "multi_head_attention_forward",
 ]

@@ -38,6 +38,7 @@ from jax_impl.nn.activation import (
     Tanhshrink,
     Threshold,
 )
+from jax_impl.nn.attention import MultiheadAttention
 from jax_impl.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from jax_impl.nn.distance import CosineSimilarity, PairwiseDistance
 from jax_impl.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
@@ -86,6 +87,13 @@ from jax_impl.nn.normalization import (
 from jax_impl.nn.parametrizations import remove_parametrizations, spectral_norm, weight_norm
 from jax_impl.nn.recurrence import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from jax_impl.nn.state import IncompatibleKeys, load_state_dict, state_dict
+from jax_impl.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "init",
@@ -186,4 +194,10 @@ __all__ = [
     "weight_norm",
     "spectral_norm",
     "remove_parametrizations",
+    "MultiheadAttention",
+    "TransformerEncoderLayer",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerDecoder",
+    "Transformer",
 ]

@@ -38,6 +38,7 @@ from torch_impl.nn.activation import (
     Tanhshrink,
     Threshold,
 )
+from torch_impl.nn.attention import MultiheadAttention
 from torch_impl.nn.containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from torch_impl.nn.distance import CosineSimilarity, PairwiseDistance
 from torch_impl.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
@@ -86,6 +87,13 @@ from torch_impl.nn.normalization import (
 from torch_impl.nn.parametrizations import remove_parametrizations, spectral_norm, weight_norm
 from torch_impl.nn.recurrence import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from torch_impl.nn.state import IncompatibleKeys, load_state_dict, state_dict
+from torch_impl.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "init",
@@ -186,4 +194,10 @@ __all__ = [
     "weight_norm",
     "spectral_norm",
     "remove_parametrizations",
+    "MultiheadAttention",
+    "TransformerEncoderLayer",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerDecoder",
+    "Transformer",
 ]
