@@ -11,7 +11,7 @@ export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/$(VENV)/xla
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES := -1
 
-.PHONY: run test proof lint format clean
+.PHONY: run test proof notebooks lint format clean
 .DELETE_ON_ERROR:
 
 ## Check every built-in pair, print the table, write the HTML report.
@@ -25,6 +25,10 @@ test: $(STAMP)
 ## All tests whole: every case, honest pair, size, seed and dtype, every fault, the long training runs. It takes hours.
 proof: $(STAMP)
 	$(BIN)/pytest --whole -n 2 --dist worksteal
+
+## Run every notebook and keep what it printed and drew.
+notebooks: $(STAMP)
+	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
 
 ## Lint, format check, types.
 lint: $(STAMP)
