@@ -35,9 +35,19 @@ from jax_impl.functional.activation import (
     threshold,
 )
 from jax_impl.functional.attention import multi_head_attention_forward, scaled_dot_product_attention
+from jax_impl.functional.convolution import (
+    conv1d,
+    conv2d,
+    conv2d_by_unfold,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from jax_impl.functional.distance import cosine_similarity, normalize, pairwise_distance
 from jax_impl.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from jax_impl.functional.embedding import embedding, embedding_bag, embedding_renorm
+from jax_impl.functional.folding import fold, unfold
 from jax_impl.functional.gradients import scaled_gradient, straight_through
 from jax_impl.functional.linear import bilinear, linear
 from jax_impl.functional.losses import (
@@ -73,7 +83,33 @@ from jax_impl.functional.normalization import (
     rms_norm,
     running_statistics,
 )
+from jax_impl.functional.padding import pad
+from jax_impl.functional.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    fractional_max_pool2d,
+    fractional_max_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 from jax_impl.functional.recurrence import gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
+from jax_impl.functional.resizing import interpolate, upsample, upsample_bilinear, upsample_nearest
+from jax_impl.functional.sampling import affine_grid, grid_sample
+from jax_impl.functional.shuffling import channel_shuffle, pixel_shuffle, pixel_unshuffle
 
 __all__ = [
     "linear",
@@ -155,4 +191,43 @@ __all__ = [
     "local_response_norm",
     "scaled_dot_product_attention",
     "multi_head_attention_forward",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "conv2d_by_unfold",
+    "unfold",
+    "fold",
+    "pad",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
+    "interpolate",
+    "upsample",
+    "upsample_nearest",
+    "upsample_bilinear",
+    "affine_grid",
+    "grid_sample",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "channel_shuffle",
 ]

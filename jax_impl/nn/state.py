@@ -112,7 +112,7 @@ def load_state_dict(
         value = _array(given[name], held.dtype)
         if shape == () and value.shape == (1,):
             value = value[0]
-        if value.shape != shape:
+        if value.shape != shape and not getattr(variable, "uninitialized", False):
             complaints.append(
                 f"size mismatch for {name}: copying a param with shape {_size(value.shape)} from checkpoint, "
                 f"the shape in current model is {_size(shape)}."
