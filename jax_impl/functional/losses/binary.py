@@ -6,6 +6,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from jax_impl.functional.gradients import scaled_gradient
 from jax_impl.functional.losses.reduction import reduced, reduction_name
 
 __all__ = [
@@ -56,7 +57,10 @@ def binary_cross_entropy(
         raise RuntimeError(
             "binary_cross_entropy: input has elements outside [0, 1]; scores go to the _with_logits form"
         )
-    loss = _surprise(input, target)
+    y = jax.lax.stop_gradient(target)
+    # the slope in the target is torch's, which bounds no logarithm there
+    slope = jax.lax.stop_gradient(-jnp.log(input / (1 - input)))
+    loss = _surprise(input, y) + (scaled_gradient(target, slope) - y)
     if weight is not None:
         loss = loss * _fitted("binary_cross_entropy", weight, target.shape)
     return reduced("binary_cross_entropy", loss, reduction)
@@ -192,10 +196,8 @@ def _surprise(p: Float[Array, "*S"], y: Float[Array, "*S"]) -> Float[Array, "*S"
 
 @_surprise.defjvp
 def _surprise_jvp(primals: tuple, tangents: tuple) -> tuple:
-    (p, y), (dp, dy) = primals, tangents
-    yes, no = _logarithms(p)
-    slope = (p - y) / jnp.maximum((1 - p) * p, 1e-12)
-    return _surprise(p, y), slope * dp + (no - yes) * dy
+    (p, y), (dp, _) = primals, tangents
+    return _surprise(p, y), (p - y) / jnp.maximum((1 - p) * p, 1e-12) * dp
 
 
 def _logarithms(p: Float[Array, "*S"]) -> tuple[Float[Array, "*S"], Float[Array, "*S"]]:
