@@ -206,12 +206,17 @@ def _head(tree: ast.Module, lines: list[str], start: int, end: int) -> list[str]
 
     Where nothing is defined, as in a package that gathers its modules, the imports say nothing either.
     """
-    if all(isinstance(n, (ast.Import, ast.ImportFrom, ast.Expr)) or _assigns_all(n) for n in tree.body):
+    if all(_gathers(n) or isinstance(n, ast.Expr) or _assigns_all(n) for n in tree.body):
         return []
     for node in tree.body:
         if _assigns_all(node) and start < node.lineno <= end:
             return lines[start : node.lineno - 1] + lines[node.end_lineno : end]
     return lines[start:end]
+
+
+def _gathers(node: ast.stmt) -> bool:
+    """Whether it imports from the pair's own packages; an import from torch says that torch's own is the implementation."""
+    return isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in SIDES
 
 
 def _code(lines: list[str]) -> str:

@@ -13,6 +13,8 @@ from nn.module_table import build, numpy, samples, torch_module
 import jax_impl.nn
 from parity.sides.inputs import leaves, rebuild
 
+pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor is True:UserWarning")  # torch's own fast path
+
 PRESENT = [name for name in MODULES if hasattr(jax_impl.nn, name)]
 
 

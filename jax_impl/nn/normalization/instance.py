@@ -28,8 +28,9 @@ class _InstanceNorm(_Tracked):
         track_running_stats: bool = False,
         *,
         dtype: Any = None,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype=dtype, bias=bias)
 
     def __call__(self, input: Float[Array, "*N C D"]) -> Float[Array, "*N C D"]:
         """Normalized by each channel's own statistics, or in evaluation by the running ones where they are tracked."""
@@ -62,6 +63,7 @@ class InstanceNorm1d(_InstanceNorm):
         affine: whether there are a weight and a bias, one a channel, that start as 1 and 0.
         track_running_stats: whether statistics are kept for evaluation; else the input's own serve there too.
         dtype: of parameters and statistics; None for float32.
+        bias: whether affine has the bias too.
 
     Raises:
         ValueError: where an input has another shape, other channels, or one value a channel.
@@ -87,6 +89,7 @@ class InstanceNorm2d(_InstanceNorm):
         affine: whether there are a weight and a bias, one a channel, that start as 1 and 0.
         track_running_stats: whether statistics are kept for evaluation; else the input's own serve there too.
         dtype: of parameters and statistics; None for float32.
+        bias: whether affine has the bias too.
 
     Raises:
         ValueError: where an input has another shape, other channels, or one value a channel.
@@ -112,6 +115,7 @@ class InstanceNorm3d(_InstanceNorm):
         affine: whether there are a weight and a bias, one a channel, that start as 1 and 0.
         track_running_stats: whether statistics are kept for evaluation; else the input's own serve there too.
         dtype: of parameters and statistics; None for float32.
+        bias: whether affine has the bias too.
 
     Raises:
         ValueError: where an input has another shape, other channels, or one value a channel.
