@@ -215,7 +215,7 @@ def _head(tree: ast.Module, lines: list[str], start: int, end: int) -> list[str]
 
 
 def _gathers(node: ast.stmt) -> bool:
-    """Whether it imports from the pair's own packages; an import from torch says that torch's own is the implementation."""
+    """Whether it imports from the pair's own packages; an import from torch says that torch's own serves."""
     return isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in SIDES
 
 
