@@ -22,6 +22,9 @@ from parity.sides import MissingFramework
 from parity.sides.mapped import OPTIMIZER, OWN, PARAMETERS, STATE
 
 STEP = "step"
+REMEMBERED = 3
+"""Steps that are run where an optimizer's state has no partner: the first shows nothing of it, the second that it is
+used, the third how it fades."""
 CARRIED = (PARAMETERS, STATE, OPTIMIZER)
 
 
@@ -43,6 +46,13 @@ class Training:
     question: Question
     forced: bool
     beside: Mapping[str, str]
+
+    @property
+    def steps(self) -> int:
+        """How many steps the curve has: those asked for, or some where state without a partner must show itself."""
+        if self.forced or self.question.batches is not None:
+            return self.question.steps
+        return max(self.question.steps, REMEMBERED)
 
     def task(self, *, steps: int, curve: bool, start: int = 0, scale: float = 1.0) -> Task:
         """The task of these steps."""
@@ -101,8 +111,8 @@ def train(models: Models, question: Question, result: CaseResult) -> CaseResult:
         found: list[Finding] = []
         error = None
         also: tuple[int, ...] = ()
-        if question.steps:
-            task = training.task(steps=question.steps, curve=True)
+        if training.steps:
+            task = training.task(steps=training.steps, curve=True)
             whole = examine(training.torch, training.jax, task, dtypes=question.dtypes, device=question.device)
             found, curves, error = list(whole.findings), whole.curves, whole.error
             also = before_parting(found)
@@ -147,7 +157,7 @@ def _prepared(models: Models, question: Question) -> tuple[Training | None, list
     if unknown or other:
         remarks.append(
             f"optimizer state of torch without a partner in jax, so only the first step is compared from a state that "
-            f"both are given: {listed([*unknown, *other])}"
+            f"both are given, and the curve must show the rest: {listed([*unknown, *other])}"
         )
     state = jax_state(models.jax, found)
     torch, jax = sides(

@@ -287,6 +287,34 @@ SLOTS = {
 }
 
 
+def remembering(params):
+    return {"mine": jax.tree.map(jnp.zeros_like, params)}
+
+
+def remembered(fade):
+    """SGD with a momentum that torch knows by no name of its own."""
+
+    def update(gradients, state, params=None):
+        mine = jax.tree.map(lambda velocity, gradient: fade * velocity + gradient, state["mine"], gradients)
+        return jax.tree.map(lambda velocity: -0.1 * velocity, mine), {"mine": mine}
+
+    return optax.GradientTransformation(remembering, update)
+
+
+@pytest.mark.parametrize(
+    ("transform", "agrees"),
+    [(remembered(0.9), True), (remembered(0.9 + 1e-9), False), (optax.sgd(0.1), False)],
+    ids=["the same", "a billionth more", "none"],
+)
+def test_what_an_optimizer_remembers_under_another_name_is_told_by_three_steps(transform, agrees):
+    options = {"weights": None, "loss": "cross_entropy", "targets": CLASSES, "gradient": False}
+    pair = (lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)), transform
+    report = parity.check(filled(nn.Linear(IN, OUT)), ByTorchsNames(), X, optimizer=pair, **options)
+    assert bool(report) is agrees, str(report)
+    assert "the curve must show the rest: momentum_buffer" in str(report.results[0].remarks)
+    assert agrees or report.first.stage == "curve"
+
+
 @pytest.mark.parametrize("name", SLOTS)
 def test_every_slot_of_an_optimizer_is_compared_and_handed_to_both(name):
     model = nn.Linear(IN, OUT)
