@@ -36,6 +36,7 @@ from parity.report.phrases import (
     counts,
     divergences,
     failure,
+    failures,
     figure,
     folded,
     full_name,
@@ -195,10 +196,12 @@ class _Writer:
 
     def _failures(self) -> list[Markup]:
         cards = []
-        for result in (r for r in self.report.results if r.error is not None):
-            label, error = failure((result,)), (result.error or "").strip()
-            card = [tag("h3", badge(label), " ", full_name(result)), tag("pre", error)]
-            if result.missing and "install" not in error:
+        for error, results in failures(self.report).items():
+            label, others = failure(results), [full_name(r) for r in results[1:]]
+            card = [tag("h3", badge(label), " ", full_name(results[0])), tag("pre", error)]
+            if others:
+                card.append(tag("p", f"The same of {', '.join(others)}"))
+            if results[0].missing and "install" not in error:
                 card.append(tag("p", "Install it: ", tag("code", install(error))))
             cards.append(tag("article", *card, class_=f"divergence {css_class(label)}"))
         return [_section("What could not run", *cards)] if cards else []

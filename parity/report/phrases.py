@@ -349,6 +349,15 @@ def outcome(results: Sequence[CaseResult]) -> str:
     return failure(failed) if failed and found in (Verdict.AGREE, Verdict.CONVENTION) else found.value
 
 
+def failures(report: Report) -> dict[str, list[CaseResult]]:
+    """What could not run, by what was said of it: one missing framework is told once, not once a case."""
+    found: dict[str, list[CaseResult]] = {}
+    for result in report.results:
+        if result.error is not None:
+            found.setdefault(result.error.strip(), []).append(result)
+    return found
+
+
 def failure(failed: Sequence[CaseResult]) -> str:
     """MISSING where all that is wrong is a framework or a device that is not there, else NOT RUN."""
     return MISSING if all(r.missing for r in failed) else NOT_RUN

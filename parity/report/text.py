@@ -21,9 +21,11 @@ from parity.report.phrases import (
     closing,
     column,
     columns,
+    counted,
     curve_notes,
     divergences,
     failure,
+    failures,
     figure,
     folded,
     full_name,
@@ -149,9 +151,8 @@ class _Printer:
             self._line(f"{name}  {stage} of {', '.join(paths)}", label=Verdict.CONVENTION)
             self._line(f"accepted: {reason}", indent=2)
             self.console.print()
-        for result in self.report.results:
-            if result.error is not None:
-                self._not_run(result, result.error.strip())
+        for error, failed in failures(self.report).items():
+            self._not_run(failed, error)
         compared = headline(self.report) != NOTHING
         self._line(
             closing(self.report), style=STYLES[Verdict.AGREE if self.report else Verdict.SEMANTIC] if compared else ""
@@ -294,10 +295,11 @@ class _Printer:
         for line in (*remarks(item), *folded(found, "--verbose tells each" if typed else "report.findings has each")):
             self._line(line, indent=2)
 
-    def _not_run(self, result: CaseResult, error: str) -> None:
-        self._line(full_name(result), label=failure((result,)))
+    def _not_run(self, failed: Sequence[CaseResult], error: str) -> None:
+        others = f" and {counted(len(failed) - 1, 'more case')}" if len(failed) > 1 else ""
+        self._line(f"{full_name(failed[0])}{others}", label=failure(failed))
         self._line(error, indent=2)
-        if result.missing and "install" not in error:
+        if failed[0].missing and "install" not in error:
             self._line(f"install it: {install(error)}", indent=2)
         self.console.print()
 

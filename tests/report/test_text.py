@@ -11,6 +11,7 @@ from rich.console import Console
 
 from parity.numerics import Verdict
 from parity.report import CaseResult, Report
+from parity.report.html import page
 from parity.report.phrases import closing, install, printable, seconds
 from parity.report.text import BLOCKS, print_report, render
 
@@ -145,6 +146,15 @@ def test_what_could_not_run_says_why_and_what_to_install(sample):
 )
 def test_the_command_installs_the_framework_that_is_missing(error, command):
     assert install(error) == command
+
+
+def test_one_reason_why_several_cases_could_not_run_is_told_once():
+    report = Report(tuple(CaseResult(f"losses.{name}", error="no jax", missing=True) for name in "abc"))
+    text = render(report, width=120)
+    assert "MISSING  losses.a and 2 more cases\n  no jax\n" in text
+    assert text.count("no jax") == 1
+    assert page(report).count("no jax") == 1
+    assert "The same of losses.b, losses.c" in page(report)
 
 
 def test_the_closing_line_names_the_first_divergence_and_the_next_command(sample):
