@@ -3,11 +3,11 @@
 import warnings
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from jax_impl.functional.dropout import dropout
 from jax_impl.nn.module import Module
 from jax_impl.nn.recurrence._reset import reset
 
@@ -78,7 +78,7 @@ class Stack(Module):
         last: list[tuple[Array, ...]] = []
         for layer in range(self.num_layers):
             if layer and self.dropout > 0 and self.training:
-                x = self._dropped(x)
+                x = dropout(x, self.dropout, key=None if self.rngs is None else self.rngs())
             outputs = []
             for reverse in range(directions):
                 names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
@@ -93,12 +93,6 @@ class Stack(Module):
         if not batched:
             return x[:, 0], tuple(value[:, 0] for value in states)
         return (x.swapaxes(0, 1) if self.batch_first else x), states
-
-    def _dropped(self, x: Array) -> Array:
-        if self.dropout == 1 or self.rngs is None:
-            return jnp.zeros_like(x)
-        keep = jax.random.bernoulli(self.rngs(), 1 - self.dropout, x.shape)
-        return jnp.where(keep, x / (1 - self.dropout), 0)
 
     def _sequence(self, input: Array) -> Array:
         """The input as (T, N, I)."""
