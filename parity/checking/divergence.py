@@ -133,7 +133,8 @@ def between(lesson: Lesson, step: Step | None) -> tuple[str, str]:
     before = [s for s in lesson.steps if s.place < place]
     start = before[-1].place if before else -1
     kept = {call.place for s in lesson.steps for call in s.calls}
-    inside = [call.path for call in lesson.calls if start < call.place < place and call.place not in kept]
+    others = [call.path for call in lesson.calls if start < call.place < place and call.place not in kept]
+    inside = [path for path in others if type(lesson.torch.module(path)).__name__ != "Identity"]
     last = before[-1] if before else None
     torch = ("input" if last is None else last.part.torch_path, "output" if step is None else step.part.torch_path)
     jax = ("input" if last is None else last.part.jax, "output" if step is None else step.part.jax)

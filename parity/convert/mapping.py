@@ -127,6 +127,7 @@ class _Attempt:
         search: The search.
         found: The proven map, if there is one.
         unproven: A map under which the outputs are torch's and some gradient is not.
+        off: Whether some torch layer was given zeros alone, which tell nothing of its weights.
     """
 
     pair: Pair
@@ -134,6 +135,7 @@ class _Attempt:
     search: "Lockstep"
     found: WeightMap | None = None
     unproven: WeightMap | None = None
+    off: bool = False
 
     def error(self) -> MappingError:
         """What stopped it."""
@@ -162,9 +164,11 @@ def _attempt_alive(pair: Pair, merged: bool) -> _Attempt:
     """One attempt; again with other weights where under these some of a model was off, as units of a ReLU may be."""
     for seed in SEEDS[:-1]:
         try:
-            return _attempt(pair, merged, seed)
+            attempt = _attempt(pair, merged, seed)
         except fit.Untold:
             continue
+        if attempt.found is not None or not attempt.off:
+            return attempt
     return _attempt(pair, merged, SEEDS[-1])
 
 
@@ -189,7 +193,8 @@ def _attempt(pair: Pair, merged: bool, seed: int) -> _Attempt:
         )
     candidates = Candidates(record, pair.torch_numbers, pair.jax_numbers, theta)
     search = Lockstep(steps, list(pair.jax_numbers.ids.values()), candidates, theta, outputs)
-    attempt = _Attempt(pair, merged, search)
+    off = any(not event.inputs.any() for _, event in (*record.products, *record.convolutions))
+    attempt = _Attempt(pair, merged, search, off=off)
     for state in itertools.islice(search.search(), ENDINGS):
         found = as_map(pair, state, merged)
         proof = prove(found, pair.torch, pair.jax, pair.inputs)

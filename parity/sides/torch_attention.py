@@ -66,7 +66,9 @@ def attention(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Ten
 
 
 def unusual(usual: Emulation, names: tuple[str, ...]) -> Iterator[Emulation]:
-    """The same attention with one setting that few mean: a mask that is no mask, a softmax over another axis.
+    """The same attention in any order, with one setting that few mean: a mask that is none, another softmax axis.
+
+    The order is free since behind such a fault nothing tells a query from a key, and a map may have them exchanged.
 
     Args:
         usual: What torch computes.
@@ -75,11 +77,11 @@ def unusual(usual: Emulation, names: tuple[str, ...]) -> Iterator[Emulation]:
     Yields:
         Emulations.
     """
-    for setting, values in UNUSUAL.items():
+    for order, (setting, values) in itertools.product(itertools.permutations(ORDER), UNUSUAL.items()):
         if setting == "masked" and usual.settings["mask"] == "none":
             continue
         for value in values:
-            yield _emulation(names, {**usual.settings, setting: value})
+            yield _emulation(names, {**usual.settings, "order": ", ".join(order), setting: value})
 
 
 def _emulation(names: tuple[str, ...], settings: Mapping[str, str]) -> Emulation:
