@@ -127,7 +127,8 @@ TRANSFORMER = (
         "transformer",
         [("jax.nn.softmax(scores)", "jax.nn.softmax(scores, axis=-2)")],
         MIXING,
-        "softmax over queries, torch has keys",
+        None,
+        "told between the two projections; no attention of the catalogue, over queries or keys, gives jax's",
     ),
     Planted(
         "softmax: in bfloat16",
@@ -327,7 +328,7 @@ RESNET = (
         "resnet",
         [("self.head(x.mean((1, 2)))", "self.head(x.sum((1, 2)))")],
         "layer2.downsample.1 .. fc",
-        "by sum over axes (2, 3), torch has mean",
+        "4 times torch's",  # of the 2 x 2 places that are summed
         options=EVAL,
     ),
     Planted(
