@@ -20,13 +20,11 @@ def named(row: Planted) -> str:
 
 
 DAILY = (
-    "transformer, gelu: tanh form",
     "transformer, gelu: of half the input",
     "transformer, attention: scale by the head",
     "transformer, mask: inverted",
     "resnet, padding: SAME beside stride 2",
     "resnet, norm: biased variance",
-    "resnet, pooling: the padding is not counted",
     "lstm_tagger, cell: hard sigmoid",
 )
 """Of the faults, those that a plain run checks too: each kind of place, and one for which no cause may be named."""
