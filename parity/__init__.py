@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from parity.bench.speed import speed as speed
     from parity.checking import ParityError as ParityError
     from parity.checking import assert_parity as assert_parity
     from parity.checking import check as check
@@ -47,6 +48,7 @@ _HOMES = {
     "optim": "parity.convert",
     "record": "parity.checking",
     "show": "parity.report.side_by_side",
+    "speed": "parity.bench.speed",
 }
 
 __all__ = [*_HOMES, "__version__"]

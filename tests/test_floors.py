@@ -17,7 +17,7 @@ HEIGHT = {
     "report": 3,
     "doctor": 3,
 }
-HEIGHT |= {"checking": 4, "cases": 5, "bench": 5, "cli": 6, "pytest_plugin": 6, "__main__": 7, "__init__": 7}
+HEIGHT |= {"checking": 4, "cases": 5, "bench": 6, "cli": 7, "pytest_plugin": 7, "__main__": 8, "__init__": 8}
 FRAMEWORKS = {"torch", "jax", "flax", "optax"}
 FILES = sorted((ROOT / "parity").rglob("*.py"))
 

@@ -1,1 +1,4 @@
-"""What is measured beside others: time and memory, never a verdict. `parity bench NAME` runs one."""
+"""What is measured: time and memory, never a verdict. `parity bench` runs it.
+
+`parity.speed` times your own two functions; `parity.bench.speed.concepts` the built-in pairs.
+"""

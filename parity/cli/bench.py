@@ -1,16 +1,19 @@
-"""`parity bench`: time and memory beside other libraries."""
+"""`parity bench`: how fast both sides are, and the harness beside other libraries."""
 
+import difflib
+import os
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from parity.cli.options import folders_exist
+from parity.cli.options import Device, Inputs, Precision, folders_exist, refuse
 from parity.cli.progress import ProgressLine
 
 
 class Benchmark(StrEnum):
-    """What `bench` can measure."""
+    """What `bench` can measure beside the concepts."""
 
     COMPARATOR = "comparator"
     OPTIMIZERS = "optimizers"
@@ -18,31 +21,101 @@ class Benchmark(StrEnum):
 
 
 def bench(
-    what: Annotated[Benchmark, typer.Argument(metavar="WHAT", help="What to measure: comparator, optimizers, models.")],
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CONCEPT ...]",
+            help="Concepts, such as spiral (default: all); or your own PKG.MOD:TORCH PKG.MOD:JAX; or one of: "
+            f"{', '.join(Benchmark)}.",
+        ),
+    ] = None,
     elements: Annotated[
         int | None,
         typer.Option(
             min=1024,
-            help="Elements of each array, or parameters in all. Default: 10^8; optimizers: 10^7.",
+            help="Of comparator and optimizers: elements of each array, or parameters in all. Default: 10^8; 10^7.",
         ),
     ] = None,
     layers: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Depth of the models; may be given more than once. Default: 6, 12, 24."),
+        typer.Option(min=1, help="Of models: their depth; may be given more than once. Default: 6, 12, 24."),
     ] = None,
     mapping: Annotated[bool, typer.Option("--mapping", help="Of models: measure parity.map_weights too.")] = False,
+    inputs: Inputs = None,
+    dtype: Annotated[Precision, typer.Option(help="What floating inputs are turned into.")] = Precision.FLOAT32,
+    device: Annotated[Device, typer.Option(help="Where both sides run.")] = Device.CPU,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each side, on the CPU.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds at most, in which all variants take turns.")] = 15,
+    seconds: Annotated[float, typer.Option(min=0.0, help="What a variant may take in the mean.")] = 3.0,
+    no_compile: Annotated[bool, typer.Option("--no-compile", help="Leave torch.compile out.")] = False,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the speeds as bars.")] = None,
     json: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write the numbers as JSON; - for standard output, in place of the table."),
     ] = None,
 ) -> None:
-    """Measure time and memory beside other libraries; a table on stdout."""
+    """Measure time and memory; a table on stdout."""
+    folders_exist(None, json, *([picture] if picture else []))
+    if what is not None and len(what) == 1 and what[0] in tuple(Benchmark):
+        if picture is not None:
+            refuse(f"--picture draws the speed of concepts; {what[0]} has a table alone", 2)
+        _beside_others(Benchmark(what[0]), elements, layers, mapping, json)
+        return
+    own = tuple(name for name in what or () if ":" in name)
+    if (own and len(own) != len(what or ())) or len(own) not in (0, 2):
+        refuse(f"got {' '.join(what or ())}; wanted names of concepts, or PKG.MOD:TORCH PKG.MOD:JAX", 2)
+    if not own:
+        _concepts_exist(what or [])
+    from parity.cli.child import Died, Refused, supervised
+    from parity.cli.work import Timing, timed
+
+    options: dict[str, Any] = {"dtype": dtype.value, "device": device.value, "threads": threads}
+    options |= {"rounds": rounds, "seconds": seconds, "compile": not no_compile}
+    # Read once, when NumPy's and JAX's pools of threads start: in the process that does the work.
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"), str(threads))
+    try:
+        speed = supervised(timed, Timing(tuple(what or ()), inputs, options), runs=20)
+    except (Refused, Died) as error:
+        refuse(str(error), error.status)
+    _deliver(speed, json, picture)
+
+
+def _concepts_exist(names: list[str]) -> None:
+    from parity.cases import CONCEPTS
+
+    known = (*CONCEPTS, *Benchmark)
+    for name in names:
+        if name not in CONCEPTS:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+            alone = f"{name} stands alone" if name in known else f"nothing to measure is called {name!r}; {hint}"
+            refuse(alone, 2)
+
+
+def _deliver(speed: Any, json: str | None, picture: Path | None) -> None:
+    from rich.console import Console
+
+    from parity.bench import speed_text
+    from parity.files import write_atomically
+
+    if picture is not None:
+        speed_text.picture(speed, picture)
+    if json == "-":
+        typer.echo(speed.to_json(), nl=False)
+        return
+    if json is not None:
+        write_atomically(json, speed.to_json())
+    speed_text.print_speed(speed, Console())
+
+
+def _beside_others(
+    what: Benchmark, elements: int | None, layers: list[int] | None, mapping: bool, json: str | None
+) -> None:
     from rich.console import Console
 
     from parity.bench import comparator, models, optimizers
     from parity.files import write_atomically
 
-    folders_exist(None, json)
     with ProgressLine("starting both frameworks") as progress:
         if what is Benchmark.COMPARATOR:
             table: comparator.Table | optimizers.Table | models.Table = comparator.measure(elements or 10**8, progress)

@@ -8,6 +8,7 @@ from parity.cli.inputs import inputs_of
 from parity.cli.objects import CANNOT_RUN, USAGE, find
 
 if TYPE_CHECKING:
+    from parity.bench.speed import Speed
     from parity.report import Report
 
 
@@ -46,6 +47,21 @@ class Recording:
 
     side: str
     output: str
+    inputs: str | None
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A `parity bench` as it was typed.
+
+    Attributes:
+        names: Of concepts, or of your own two sides.
+        inputs: A file, or None.
+        options: Of `parity.speed`.
+    """
+
+    names: tuple[str, ...]
     inputs: str | None
     options: dict[str, Any]
 
@@ -113,6 +129,37 @@ def recorded(work: Recording, tell: Tell) -> str:
     except (TypeError, ValueError, OSError) as error:  # a TraceError is a ValueError
         raise Refused(str(error), USAGE) from error
     return str(recording)
+
+
+def timed(work: Timing, tell: Tell) -> "Speed":
+    """Time concepts, or import two sides and time them.
+
+    Args:
+        work: What was typed.
+        tell: Called with what is at work.
+
+    Returns:
+        The Speed.
+
+    Raises:
+        Refused: If a side or the inputs cannot be had, or a side raises.
+    """
+    from parity.bench import speed
+
+    _require("torch", "jax")
+    _device(work.options["device"])
+    options = {**work.options, "progress": lambda what, done, total: tell(what)}
+    try:
+        if not any(":" in name for name in work.names):
+            return speed.concepts(work.names, **options)
+        torch, jax = (find(name, side) for name, side in zip(work.names, ("torch", "jax"), strict=True))
+        inputs = inputs_of(work.inputs, torch.module, jax.module)
+        name = " / ".join(dict.fromkeys(name.rpartition(":")[2] for name in work.names))
+        return speed.speed(torch.value, jax.value, *inputs, name=name, **options)
+    except speed.SideRaised as error:
+        raise Refused(str(error), CANNOT_RUN) from error
+    except (TypeError, ValueError) as error:
+        raise Refused(str(error), USAGE) from error
 
 
 def _require(*frameworks: str) -> None:

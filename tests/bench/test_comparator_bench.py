@@ -117,7 +117,7 @@ def test_the_command_prints_the_table_and_writes_json(monkeypatch, tmp_path):
     assert json.loads(result.stdout)["rows"][0]["name"] == bench.OURS
 
 
-@pytest.mark.parametrize("words", [["bench"], ["bench", "comparater"], ["bench", "comparator", "--elements", "1"]])
+@pytest.mark.parametrize("words", [["bench", "comparater"], ["bench", "comparator", "--elements", "1"]])
 def test_a_wrong_request_is_a_usage_error(words):
     assert CliRunner().invoke(app, words).exit_code == 2
 
