@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from parity.checking.bare import held, released
 from parity.checking.causes import explain_between, explain_layer, explain_weights
 from parity.checking.teacher import Lesson, Step, judge_all_between, judge_between, judge_layer
 from parity.numerics import Finding, Verdict, worst
@@ -60,11 +61,15 @@ def locate(
         Findings in torch's order of execution, those of a layer under stage "layer" and "layer gradient". One that
         differs tells how many layers before it agree; a proven cause stands in `cause` and `fix`.
     """
+    from parity.sides.held import is_a_layer
     from parity.sides.jax_layers import jax_layers
     from parity.sides.spool import Spool
     from parity.sides.torch_layers import TorchLayers
 
-    torch, jax = TorchLayers(torch_model, torch_call), jax_layers(jax_model, variables, jax_call)
+    alone = is_a_layer(torch_model) or is_a_layer(jax_model)
+    torch = TorchLayers(torch_model, torch_call, held=alone)
+    jax = jax_layers(jax_model, variables, jax_call, held=alone)
+    weights = held(weights, linen=variables is not None) if alone else weights
     found: list[Finding] = []
     with Spool() as spool:
         lesson = Lesson.of(torch, jax, weights, inputs, dtype, spool)
@@ -79,7 +84,8 @@ def locate(
             judged += _between(lesson, None, causes)
         if all(judged):
             judged += _backwards(lesson, causes)
-    return (*found, *_told(_without_echoes(judged)))
+    found += _told(_without_echoes(judged))
+    return tuple(released(found) if alone else found)
 
 
 def _refused(lesson: Lesson) -> list[Finding]:

@@ -62,24 +62,28 @@ class JaxLayers(Protocol):
         ...
 
 
-def jax_layers(module: Any, variables: Any = None, call: Callable[..., Any] | None = None) -> JaxLayers:
+def jax_layers(
+    module: Any, variables: Any = None, call: Callable[..., Any] | None = None, *, held: bool = False
+) -> JaxLayers:
     """The layers of an NNX module, or of a Linen module with its variables.
 
     Args:
         module: The module.
         variables: Of a Linen module.
         call: As for `parity.JaxSide`.
+        held: Whether the module is a layer itself, which is then held in a model of nothing else.
 
     Returns:
         Its JaxLayers.
     """
     if variables is None:
-        from parity.sides.nnx_layers import NnxLayers
+        from parity.sides.nnx_layers import NnxLayers, held_alone
 
-        return NnxLayers(module, call)
-    from parity.sides.linen_layers import LinenLayers
+        return NnxLayers(*held_alone(module, call)) if held else NnxLayers(module, call)
+    from parity.sides import linen_layers
 
-    return LinenLayers(module, variables, call)
+    given = linen_layers.held_alone(module, variables) if held else (module, variables)
+    return linen_layers.LinenLayers(*given, call)
 
 
 class ForcedCalls:

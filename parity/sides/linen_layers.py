@@ -7,6 +7,7 @@ import numpy as np
 from flax import linen, traverse_util
 
 from parity.sides import jax_backend
+from parity.sides.held import HELD
 from parity.sides.jax_layers import ForcedCalls, JaxLayer, Reached
 
 jax = jax_backend.start()
@@ -82,6 +83,20 @@ class LinenLayers:
 
         with linen.intercept_methods(interceptor):
             return self._call(apply, *inputs)
+
+
+class _Holder(linen.Module):
+    """A model of one layer; Linen calls it by the name of the field."""
+
+    held_layer: linen.Module
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.held_layer(*args, **kwargs)
+
+
+def held_alone(module: Any, variables: Any) -> tuple[Any, Any]:
+    """A module that is a layer itself, held in another, and its variables there."""
+    return _Holder(module.clone(name=None)), {name: {HELD: own} for name, own in dict(variables).items()}
 
 
 def _attributes(module: Any) -> Iterator[tuple[str, Any]]:

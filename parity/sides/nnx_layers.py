@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
+from parity.sides.held import HELD
 from parity.sides.jax_layers import ForcedCalls, JaxLayer, Reached
 
 
@@ -62,6 +63,19 @@ class NnxLayers:
         module = nnx.merge(self._graph, _filled(self._state, values))
         with _intercepted(module, ForcedCalls(paths, reached)):
             return self._call(module, *inputs)
+
+
+class _Holder(nnx.Module):
+    """A model of one layer."""
+
+    def __init__(self, layer: Any) -> None:
+        setattr(self, HELD, layer)
+
+
+def held_alone(module: Any, call: Callable[..., Any] | None) -> tuple[Any, Callable[..., Any]]:
+    """A module that is a layer itself, held in another, and its call from there."""
+    own = call or (lambda module, *inputs: module(*inputs))
+    return _Holder(module), lambda holder, *inputs: own(getattr(holder, HELD), *inputs)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from parity.sides.held import HELD
 from parity.sides.inputs import is_float, leaves, rebuild
 from parity.sides.spool import Spool
 
@@ -44,16 +45,19 @@ class TorchLayers:
     Args:
         model: The module.
         call: call(model, *inputs), where model(*inputs) is not meant.
+        held: Whether the model is a layer itself: the copy then stands as `HELD` in a model of nothing else.
 
     Attributes:
         model: The copy.
         same_under_hooks: Whether the recorded run gave the outputs of one without hooks, bit for bit.
     """
 
-    def __init__(self, model: nn.Module, call: Callable[..., Any] | None = None) -> None:
-        self.model = copy.deepcopy(model).double()
+    def __init__(self, model: nn.Module, call: Callable[..., Any] | None = None, *, held: bool = False) -> None:
+        own = copy.deepcopy(model).double()
+        own_call = call or (lambda module, *inputs: module(*inputs))
+        self.model = nn.ModuleDict({HELD: own}) if held else own
         self.same_under_hooks = True
-        self._call = call or (lambda module, *inputs: module(*inputs))
+        self._call = (lambda holder, *inputs: own_call(holder[HELD], *inputs)) if held else own_call
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ CATALOGUE = (
     convolutions.geometry,
     convolutions.transposed_geometry,
     tensors.masked_rows,
+    tensors.head_count,
     tensors.attention_mask,
     recurrence.hidden_bias,
     recurrence.kept_order,

@@ -40,6 +40,20 @@ def masked_rows(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator
         )
 
 
+def head_count(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator[Suspect]:
+    """The number of heads of an attention layer: no weight has it in its shape in torch."""
+    own, theirs = layer.attributes.get("num_heads"), getattr(module, "num_heads", None)
+    if not is_a(module, "MultiheadAttention") or not own or own == theirs or module.embed_dim % own:
+        return
+    yield Suspect(
+        f"{own} heads, torch has {theirs}",
+        f"With {own} heads in torch",
+        f"nnx.{layer.kind}(num_heads={theirs}, ...)",
+        "several converters",
+        torch=overridden(lesson, step, num_heads=own, head_dim=module.embed_dim // own),
+    )
+
+
 def attention_mask(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator[Suspect]:
     """A boolean mask: True drops in torch's MultiheadAttention and keeps in flax's."""
     if not is_a(module, "MultiheadAttention"):
