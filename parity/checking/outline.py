@@ -11,6 +11,7 @@ from parity.checking.question import Question
 from parity.checking.runs import SideError, first_line
 from parity.numerics import Finding, Verdict
 from parity.sides.replay import Replay, replayable
+from parity.sides.single import paired_outputs
 
 DRAWS = "random draws"
 """The path under which draws that differ are told."""
@@ -111,11 +112,6 @@ def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], questi
     return Outline(
         {j: t for t, j in beside.items()}, beside, replay.seed if draws else None, tuple(findings), tuple(remarks)
     )
-
-
-def paired_outputs(torch: list[str], jax: list[str]) -> dict[str, str]:
-    """Torch's outputs without a namesake, each with the JAX output in its place among those."""
-    return dict(zip([n for n in torch if n not in jax], [n for n in jax if n not in torch], strict=False))
 
 
 def _draws(replay: Replay, question: Question) -> tuple[list[Finding], list[str]]:

@@ -11,12 +11,13 @@ from typing import Any
 
 from parity.checking.matching import Match, match, match_names
 from parity.checking.models import arguments, mapped, modes_parted
-from parity.checking.outline import SEED, paired_outputs
+from parity.checking.outline import SEED
 from parity.checking.runs import SideError, first_line
 from parity.sides import side
 from parity.sides.given import as_jax_side, as_torch_side
 from parity.sides.mapped import FIXED, INPUTS, OWN, PARAMETERS, STATE
 from parity.sides.replay import Replay, ReplayedSide, replayable
+from parity.sides.single import paired_outputs
 from parity.trace import RecordedMatch, RecordedWeights, Recording, TraceError
 
 WANTED = (

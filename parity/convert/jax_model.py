@@ -29,6 +29,8 @@ class JaxModel:
     Attributes:
         paths: The path of each floating leaf by its dotted name.
         shapes, kinds: Of each: "Param", "BatchStat" and the like, or Linen's collection.
+        given: Names of the outputs, once it has run.
+        kept: The outputs that count, in order; None for all.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class JaxModel:
         training: bool | None = None,
     ) -> None:
         self.call = call
+        self.given: list[str] = []
+        self.kept: list[str] | None = None
         self.paths: dict[str, Path] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.kinds: dict[str, str] = {}
@@ -107,7 +111,9 @@ class JaxModel:
 
     def function(self, weights: Mapping[str, Any], inputs: tuple[Any, ...]) -> list[Any]:
         """Its outputs as a JAX function of weights and inputs."""
-        return [leaf for _, leaf in leaves(self._apply(weights, inputs)) if isinstance(leaf, jax.Array)]
+        found = {p: leaf for p, leaf in leaves(self._apply(weights, inputs)) if isinstance(leaf, jax.Array)}
+        self.given = list(found) if self.kept is None else self.kept
+        return [found[name] for name in self.given]
 
     def steps(self, inputs: tuple[Any, ...]) -> Steps:
         """Its operations in order, at float64; the program's inputs are the weights by `shapes`, in order."""

@@ -186,11 +186,6 @@ def _attempt(pair: Pair, merged: bool, seed: int) -> _Attempt:
     record, steps = both_run(pair, ids)
     theta = pair.torch_numbers.values(arrays)
     outputs = list(record.outputs.values())
-    if len(outputs) != len(steps.outputs):
-        raise MappingError(
-            f"torch returns {len(outputs)} arrays ({', '.join(str(o.shape) for o in outputs)}), "
-            f"jax {len(steps.outputs)}; let both return the same, by call= of parity.TorchSide or parity.JaxSide"
-        )
     candidates = Candidates(record, pair.torch_numbers, pair.jax_numbers, theta)
     search = Lockstep(steps, list(pair.jax_numbers.ids.values()), candidates, theta, outputs)
     off = any(not event.inputs.any() for _, event in (*record.products, *record.convolutions))
@@ -199,7 +194,8 @@ def _attempt(pair: Pair, merged: bool, seed: int) -> _Attempt:
         found = as_map(pair, state, merged)
         proof = prove(found, pair.torch, pair.jax, pair.inputs)
         if proof:
-            attempt.found = _with(found, str(proof))
+            left = f"; no part of it: {', '.join(pair.left)}, which one side alone gives" if pair.left else ""
+            attempt.found = _with(found, f"{proof}{left}")
             break
         search.furthest.proof = proof
         attempt.unproven = attempt.unproven or found

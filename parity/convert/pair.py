@@ -1,11 +1,12 @@
 """Two models in one mode, as the search for their weights runs them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parity.convert.mapping_error import MappingError, ModelRaised
 from parity.convert.numbering import Numbering
+from parity.sides.single import common_outputs
 
 if TYPE_CHECKING:
     from parity.convert.jax_model import JaxModel
@@ -21,6 +22,7 @@ class Pair:
     torch_numbers: Numbering
     jax_numbers: Numbering
     inputs: tuple[Any, ...]
+    left: list[str] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -71,11 +73,31 @@ def both_run(pair: Pair, ids: dict[str, Any]) -> tuple[Any, Any]:
         except Exception as error:
             first = (str(error).strip().splitlines() or [""])[0]
             raised[framework] = f"the {framework} side raised: {type(error).__name__}: {first}", error
+    if not raised and not _of_common_outputs(pair, done[0]):
+        return both_run(pair, ids)
     if raised:
         alone = "" if len(raised) == 2 else f" (the {'jax' if 'torch' in raised else 'torch'} side runs)"
         texts, errors = zip(*raised.values(), strict=True)
         raise ModelRaised("; ".join(texts) + alone) from errors[0]
     return done[0], done[1]
+
+
+def _of_common_outputs(pair: Pair, record: Any) -> bool:
+    """Whether both runs gave the same outputs in one order; where not, the pair keeps to those that both give.
+
+    What one side alone gives is no reason to find no map: the check tells of it under its name.
+    """
+    torch, jax = list(record.outputs), pair.jax.given
+    both = common_outputs(torch, jax)
+    if not both:
+        told = (f"torch returns {', '.join(torch) or 'no array'}", f"jax {', '.join(jax) or 'none'}")
+        raise MappingError(f"{', '.join(told)}; let both return the same, by call= of parity.TorchSide and JaxSide")
+    kept = [t for t, _ in both], [j for _, j in both]
+    if kept == (torch, jax):
+        return True
+    pair.left[:] = [*(f"torch's {n}" for n in torch if n not in kept[0]), *(f"jax's {n}" for n in jax if n not in kept[1])]
+    pair.torch.kept, pair.jax.kept = kept
+    return False
 
 
 def _in_one_mode(module: Any, training: bool | None) -> bool:

@@ -40,6 +40,7 @@ class TorchModel:
         parameters: Names of the leaves that are parameters.
         trained: Of those, the ones that are trained.
         merges: Pairs of biases that recurrent layers only use as a sum.
+        kept: The outputs that count, in order; None for all.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class TorchModel:
         if training is not None:
             self.module.train(training)
         self.call = call or (lambda module, *inputs: module(*inputs))
+        self.kept: list[str] | None = None
         self.tensors: dict[str, torch.Tensor] = {}
         self.aliases: dict[str, str] = {}
         self.alone: dict[str, str] = {}
@@ -121,8 +123,7 @@ class TorchModel:
             recorder = stack.enter_context(Recorder(weights, path))
             stack.enter_context(Lifting().on())
             outputs = self.call(self.module, *arguments)
-        tensors = {p: leaf for p, leaf in leaves(outputs) if isinstance(leaf, torch.Tensor)}
-        recorder.record.outputs = {p: t.detach().numpy().copy() for p, t in tensors.items()}
+        recorder.record.outputs = {p: t.detach().numpy().copy() for p, t in self._tensors(outputs).items()}
         return recorder.record
 
     def function(self, weights: dict[str, Any], inputs: tuple[Any, ...]) -> list[Any]:
@@ -139,7 +140,11 @@ class TorchModel:
         named = {f"module.{name}": leaf for name, leaf in weights.items()}
         with _plain_attention():
             outputs = torch.func.functional_call(Bound(self.module, self.call), named, tuple(inputs), tie_weights=True)
-        return [leaf for _, leaf in leaves(outputs) if isinstance(leaf, torch.Tensor)]
+        return list(self._tensors(outputs).values())
+
+    def _tensors(self, outputs: Any) -> dict[str, torch.Tensor]:
+        found = {p: leaf for p, leaf in leaves(outputs) if isinstance(leaf, torch.Tensor)}
+        return found if self.kept is None else {name: found[name] for name in self.kept}
 
 
 def _tensor(leaf: Any) -> Any:

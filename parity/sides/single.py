@@ -1,4 +1,4 @@
-"""What a model gave, by name, and the one output that a named loss is taken of."""
+"""What a model gave, by name, which of it is whose on the other side, and the one that a named loss is taken of."""
 
 from typing import Any
 
@@ -16,6 +16,27 @@ def named_outputs(output: Any) -> dict[str, Any]:
         ({'output': 3.0}, {'logits': 1.0, 'hidden.0': 2.0, 'hidden.1': 3.0})
     """
     return {path or WHOLE: leaf for path, leaf in leaves(output)}
+
+
+def paired_outputs(torch: list[str], jax: list[str]) -> dict[str, str]:
+    """Torch's outputs without a namesake, each with the JAX output in its place among those.
+
+    Examples:
+        >>> paired_outputs(["logits", "0", "1"], ["logits", "hidden"])
+        {'0': 'hidden'}
+    """
+    return dict(zip([n for n in torch if n not in jax], [n for n in jax if n not in torch], strict=False))
+
+
+def common_outputs(torch: list[str], jax: list[str]) -> list[tuple[str, str]]:
+    """The outputs that both give, by name, then by position: (torch's name, JAX's), in torch's order.
+
+    Examples:
+        >>> common_outputs(["logits", "0", "1"], ["hidden", "logits"])
+        [('logits', 'logits'), ('0', 'hidden')]
+    """
+    beside = paired_outputs(torch, jax)
+    return [(n, beside.get(n, n)) for n in torch if n in jax or n in beside]
 
 
 def single_output(output: Any) -> Any:
