@@ -13,7 +13,7 @@ from parity.files import open_to_read
 MAKE = "numpy.savez('inputs.npz', x, y) writes one, in the order of the arguments"
 
 
-def inputs_of(file: str | None, *modules: ModuleType) -> tuple[Any, ...]:
+def inputs_of(file: str | None, *modules: ModuleType, needed: bool = True) -> tuple[Any, ...]:
     """The inputs, from a file or from the first module that has any.
 
     Args:
@@ -29,7 +29,7 @@ def inputs_of(file: str | None, *modules: ModuleType) -> tuple[Any, ...]:
         Refused: Where there are none, or they cannot be read.
     """
     if file is not None:
-        return _read(file)
+        return arrays_of(file)
     for module in modules:
         for name in ("inputs", "INPUTS"):
             value = getattr(module, name, None)
@@ -41,6 +41,8 @@ def inputs_of(file: str | None, *modules: ModuleType) -> tuple[Any, ...]:
                 except Exception as error:
                     raise Refused(f"{module.__name__}:{name}() raised: {type(error).__name__}: {error}", 3) from error
             return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not needed:
+        return ()
     where = " nor ".join(dict.fromkeys(module.__name__ for module in modules))
     raise Refused(
         f"no inputs: there is no `inputs()` or `INPUTS` in {where}; write `def inputs(): return x, y` there (NumPy "
@@ -49,7 +51,12 @@ def inputs_of(file: str | None, *modules: ModuleType) -> tuple[Any, ...]:
     )
 
 
-def _read(path: str) -> tuple[Any, ...]:
+def arrays_of(path: str) -> tuple[Any, ...]:
+    """The arrays of a .npz or .npy file, or its URL, in their order.
+
+    Raises:
+        Refused: Where there is none, or it cannot be read.
+    """
     try:
         with open_to_read(path) as file:
             loaded = np.load(io.BytesIO(file.read()), allow_pickle=False)

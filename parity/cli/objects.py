@@ -9,7 +9,7 @@ import pkgutil
 import sys
 import traceback
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -48,20 +48,54 @@ def find(name: str, side: str) -> Named:
     Raises:
         Refused: With status 2 where there is no such module or object, with 3 where it raised.
     """
+    whose = f"the {side} side" if side else "the side"
+    found = lookup(name, whose)
+    return replace(found, value=_made(found.value, name, whose))
+
+
+def lookup(name: str, whose: str) -> Named:
+    """Import what a name stands for and take it as it is.
+
+    Args:
+        name: "PKG.MOD:OBJ".
+        whose: What it is for, in messages: "the torch side", "--loss".
+
+    Returns:
+        The Named.
+
+    Raises:
+        Refused: As for `find`.
+    """
     module_name, sign, path = name.partition(":")
     if not (sign and module_name and path) or module_name.endswith(".py") or "/" in module_name:
         hint = module_name.removesuffix(".py").replace(os.sep, ".").strip(".")
         _usage(f"{name!r} names no object; wanted PKG.MOD:OBJ, such as {hint or 'port'}:{path or 'model'}")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    module = _imported(module_name, f"the {side} side" if side else "the side")
+    module = _imported(module_name, whose)
     value: Any = module
     for step, part in enumerate(path.split(".")):
         if not hasattr(value, part):
             where = ":".join(filter(None, (module_name, ".".join(path.split(".")[:step]))))
             _usage(f"{where} has no {part!r}; {_near(part, [n for n in dir(value) if not n.startswith('_')])}")
         value = getattr(value, part)
-    return Named(name, _made(value, name, f"the {side} side" if side else "the side"), module)
+    return Named(name, value, module)
+
+
+def made_of(value: Any, name: str) -> Any:
+    """The value itself, or what it gives where it is a function that needs no argument.
+
+    Raises:
+        Refused: With status 3 where it raised.
+    """
+    if not _makes(value):
+        return value
+    try:
+        return value()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        _cannot_run(f"{name}() raised: {_told(error)}")
 
 
 def _imported(name: str, side: str) -> types.ModuleType:

@@ -1,11 +1,12 @@
 """What `check` and `record` do in a process of their own: import what was named, and call the API."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from parity.cli.child import Refused, Tell
 from parity.cli.inputs import inputs_of
 from parity.cli.objects import CANNOT_RUN, USAGE, find
+from parity.cli.training import Asked, options_of
 
 if TYPE_CHECKING:
     from parity.bench.speed import Speed
@@ -20,12 +21,14 @@ class Checking:
         torch, jax: Names of the sides.
         inputs: A file, or None.
         options: Of `parity.check`.
+        asked: Of a loss and a training.
     """
 
     torch: str
     jax: str
     inputs: str | None
     options: dict[str, Any]
+    asked: Asked = field(default_factory=Asked)
 
     @property
     def name(self) -> str:
@@ -88,10 +91,11 @@ def checked(work: Checking, tell: Tell) -> "Report":
     torch = find(work.torch, "torch")
     tell("importing the jax side")
     jax = find(work.jax, "jax")
-    inputs = inputs_of(work.inputs, torch.module, jax.module)
+    inputs = inputs_of(work.inputs, torch.module, jax.module, needed=not work.asked.batches)
+    options = work.options | options_of(work.asked, torch, jax)
     try:
         with watched(tell):
-            return parity.check(torch.value, jax.value, *inputs, name=work.name, **work.options)
+            return parity.check(torch.value, jax.value, *inputs, name=work.name, **options)
     except (TypeError, ValueError) as error:
         raise Refused(str(error), USAGE) from error
 

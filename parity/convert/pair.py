@@ -95,7 +95,10 @@ def _of_common_outputs(pair: Pair, record: Any) -> bool:
     kept = [t for t, _ in both], [j for _, j in both]
     if kept == (torch, jax):
         return True
-    pair.left[:] = [*(f"torch's {n}" for n in torch if n not in kept[0]), *(f"jax's {n}" for n in jax if n not in kept[1])]
+    pair.left[:] = [
+        *(f"torch's {n}" for n in torch if n not in kept[0]),
+        *(f"jax's {n}" for n in jax if n not in kept[1]),
+    ]
     pair.torch.kept, pair.jax.kept = kept
     return False
 
