@@ -58,8 +58,9 @@ def locate(
         causes: Whether to look for causes.
 
     Returns:
-        Findings in torch's order of execution, those of a layer under stage "layer" and "layer gradient". One that
-        differs tells how many layers before it agree; a proven cause stands in `cause` and `fix`.
+        Findings in torch's order of execution, those of a layer under stage "layer" and "layer gradient": one for all
+        that agrees of a stage, and each that differs, which tells how many layers before it agree; a
+        proven cause stands in `cause` and `fix`.
     """
     from parity.sides.held import is_a_layer
     from parity.sides.jax_layers import jax_layers
@@ -198,6 +199,7 @@ def _told(judged: list[Judged]) -> list[Finding]:
         more = alone if len(wrong) == 1 else f"this is one of {len(wrong)} places that differ"
         note = f"{_counted(agreeing)}; fed the same input, {more}"
         differing = [replace(f, note="; ".join(filter(None, (note, f.note)))) for f in item.findings if not f]
+        found += [f for f in _folded(item) if f]
         # What one place gives wrong makes its gradients wrong: one fault, told once.
         found += [differing[0], *(replace(f, follows=differing[0].label) for f in differing[1:])]
     return found

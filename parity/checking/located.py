@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from parity.checking.profile import profile
 from parity.checking.question import Question
 from parity.checking.runs import first_line
 from parity.numerics import Finding, Verdict
@@ -42,7 +43,8 @@ def with_layers(
 
     Returns:
         The same where nothing differs by its numbers, or where each side kept its own weights; else with the findings
-        of `parity.checking.divergence.locate` that differ, and a remark on those that agree, or on why there are none.
+        of `parity.checking.divergence.locate` that differ, every layer's error for pictures, and a remark on those
+        that agree, or on why there are none.
     """
     if question.weights is None or not any(_calls(f) for f in result.findings):
         return result
@@ -59,9 +61,10 @@ def with_layers(
     wrong = tuple(f for f in layers if not f)
     agreeing = sum(f.compared for f in layers if f)
     if not wrong:
+        result = replace(result, layers=profile(layers))
         text = f"layers: each alone, fed torch's input, agrees ({agreeing} comparisons); the difference grows over them"
         return _remarked(result, text)
-    result = replace(result, findings=(*wrong, *result.findings))
+    result = replace(result, findings=(*wrong, *result.findings), layers=profile(layers))
     return _remarked(result, f"layers: each alone was fed torch's input; {agreeing} comparisons agree")
 
 

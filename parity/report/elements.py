@@ -16,16 +16,17 @@ def comparisons(result: CaseResult) -> Markup:
     dtypes = list(dict.fromkeys(f.dtype for f in result.findings))
     working = dtypes[0] if len(dtypes) == 1 else "working dtype"
     heads = ("stage", "tensor", "step", "verdict", "float64", "x bound", working, "x bound", "rho", "power", "found")
-    rows = []
+    rows, kinds = [], []
     for f in result.findings:
         apart64, apart = (figure(e.max_abs) if e else "-" for e in (f.errors64, f.errors))
         apart += "" if len(dtypes) == 1 else f" {f.dtype}"
         step, found = "-" if f.step is None else f"{f.step:,}", "; ".join(filter(None, (sentence(f), f.note, why(f))))
         numbers = [apart64, figure(f.ratio64), apart, figure(f.ratio), figure(f.rho), figure(f.power)]
         rows.append([f.stage, tensor(f), step, badge(f.verdict), *numbers, found])
+        kinds.append({"data_verdict": f.verdict, "data_stage": f.stage, "data_differs": not f})
     caption = f"Comparisons of {full_name(result)}: largest difference at both precisions, its share of the bound, and "
     caption += "the smallest part of its size that would have been found"
-    return table(caption, heads, rows, long=(1, 10))
+    return table(caption, heads, rows, long=(1, 10), kinds=kinds)
 
 
 def why(finding: Finding) -> str:
@@ -42,8 +43,10 @@ def printed_tables(result: CaseResult) -> list[Markup]:
     for source in dict.fromkeys(p.source for p in result.published):
         numbers = [p for p in result.published if p.source == source]
         rows = [[p.label, p.printed, beside(p.torch, p), beside(p.jax, p), met[bool(p)]] for p in numbers]
-        title = f"Printed in {source}"
-        parts += [tag("h4", title), table(title, ("number", "printed", "torch", "jax", "met"), rows, long=(0,))]
+        verdicts = ["AGREE" if p else verdict_of(p) for p in numbers]
+        kinds = [{"data_verdict": v, "data_stage": "printed", "data_differs": v != "AGREE"} for v in verdicts]
+        title, heads = f"Printed in {source}", ("number", "printed", "torch", "jax", "met")
+        parts += [tag("h4", title), table(title, heads, rows, long=(0,), kinds=kinds)]
     return parts
 
 

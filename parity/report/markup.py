@@ -1,7 +1,8 @@
 """HTML that is safe by construction: text is escaped wherever it enters, and only this room makes markup of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import repeat
 
 from parity.report.phrases import printable
 
@@ -12,7 +13,7 @@ class Markup(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: str, **attributes: object) -> Markup:
+def tag(name: str, /, *children: str, **attributes: object) -> Markup:
     """An element.
 
     Args:
@@ -41,7 +42,13 @@ def joined(children: Iterable[str], between: str = "") -> Markup:
     return Markup(between.join(c if isinstance(c, Markup) else escape(printable(c)) for c in children))
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], long: Sequence[int] = ()) -> Markup:
+def table(
+    caption: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    long: Sequence[int] = (),
+    kinds: Iterable[Mapping[str, object]] | None = None,
+) -> Markup:
     """A table in a box that scrolls by itself.
 
     Args:
@@ -49,12 +56,16 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], lon
         heads: The columns' names.
         rows: Their cells.
         long: Columns whose text may wrap.
+        kinds: Attributes of each row, by which a script finds it.
 
     Returns:
         The element as Markup.
     """
-    kinds = ["long" if i in long else None for i in range(len(heads))]
-    head = tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in zip(heads, kinds, strict=True)))
-    body = [tag("tr", *(tag("td", c, class_=kind) for c, kind in zip(row, kinds, strict=True))) for row in rows]
+    wraps = ["long" if i in long else None for i in range(len(heads))]
+    head = tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in zip(heads, wraps, strict=True)))
+    body = [
+        tag("tr", *(tag("td", c, class_=kind) for c, kind in zip(row, wraps, strict=True)), **of_row)
+        for row, of_row in zip(rows, kinds or repeat({}), strict=False)
+    ]
     whole = tag("table", tag("caption", caption, class_="away"), tag("thead", head), tag("tbody", joined(body, "\n")))
     return tag("div", whole, class_="scroll", role="region", tabindex=0, aria_label=caption)

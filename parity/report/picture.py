@@ -1,14 +1,15 @@
-"""Training curves as pictures: both sides, and how far they part at either precision."""
+"""Training curves and the errors of layers as pictures, for a page and for a notebook."""
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from parity.report.layers_panel import draw_layers
 from parity.report.phrases import printable
-from parity.report.result import Curve, Report
+from parity.report.result import Curve, LayerError, Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,25 +36,27 @@ THEMED = {
 
 
 def figure(report: Report) -> "Figure":
-    """Draw every training curve of a report, and |torch - jax| over the steps with its bound and horizon.
+    """Draw the errors of layers, every training curve, and |torch - jax| over its steps with its bound and horizon.
 
     Args:
-        report: A report with at least one curve.
+        report: A report with at least one curve, or with a case whose layers were compared.
 
     Returns:
-        A matplotlib Figure with one row a curve; it belongs to no window and needs no display.
+        A matplotlib Figure with one row a case with layers, and one a curve; it belongs to no window and needs no
+        display.
 
     Raises:
-        ValueError: If no case of the report has a curve.
+        ValueError: If no case of the report has either.
     """
-    curves = [(r.name, c) for r in report.results for c in r.curves]
-    if not curves:
+    curves = [(f"{r.name}: {c.name}", c) for r in report.results for c in r.curves]
+    layers = [(r.name, r.layers) for r in report.results if r.layers]
+    if not curves and not layers:
         cases = ", ".join(r.name for r in report.results[:5]) or "no case at all"
         raise ValueError(
-            f"plot: got a report without training curves ({cases}), wanted one with a case of stage 'curve'; "
-            "run such a case: parity run spiral"
+            f"plot: got a report without training curves and without layers ({cases}), wanted one with a case of stage "
+            "'curve', or of two models that differ; run such a case: parity run spiral"
         )
-    return _drawn([(f"{case}: {curve.name}", curve) for case, curve in curves], PAPER)
+    return _drawn(curves, PAPER, layers)
 
 
 def svg(curve: Curve, prefix: str) -> str:
@@ -92,21 +95,34 @@ def _embedded(markup: str, prefix: str) -> str:
     return re.sub(r"\n\s*", "\n", markup).strip()
 
 
-def _drawn(curves: list[tuple[str, Curve]], colors: Mapping[str, str]) -> "Figure":
+def _drawn(
+    curves: Sequence[tuple[str, Curve]],
+    colors: Mapping[str, str],
+    layers: Sequence[tuple[str, tuple[LayerError, ...]]] = (),
+) -> "Figure":
     from matplotlib.figure import Figure
 
-    drawing = Figure(figsize=(10, 3.4 * len(curves)), layout=None if colors is THEMED else "constrained")
+    heights = [max(2.4, 1.4 + 0.2 * len(errors)) for _, errors in layers] + [3.4] * len(curves)
+    drawing = Figure(figsize=(10, sum(heights)), layout=None if colors is THEMED else "constrained")
     if colors is THEMED:
         drawing.patch.set_visible(False)
         drawing.subplots_adjust(left=0.065, right=0.995, top=0.92, bottom=0.27, wspace=0.16)
-    axes = drawing.subplots(len(curves), 2, squeeze=False)
-    for (title, curve), (left, right) in zip(curves, axes, strict=True):
+    axes = drawing.subplots(len(heights), 2, squeeze=False, height_ratios=heights)
+    for (title, errors), (left, right) in zip(layers, axes, strict=False):
+        draw_layers(left, errors, "forward", colors)
+        draw_layers(right, errors, "gradient", colors)
+        for panel, way in ((left, "outputs"), (right, "gradients")):
+            text = f"{printable(title)}: {way} of each layer alone"
+            panel.set_title(text, loc="left", fontsize=10, color=colors["ink"], parse_math=False)
+            _dress(panel, colors, "error / bound")
+        right.set_yticklabels([])
+    for (title, curve), (left, right) in zip(curves, axes[len(layers) :], strict=True):
         _draw_values(left, curve, colors)
         _draw_differences(right, curve, colors)
         left.set_title(printable(title) or "value", loc="left", fontsize=10, color=colors["ink"], parse_math=False)
         right.set_title("|torch - jax|", loc="left", fontsize=10, color=colors["ink"])
         for panel in (left, right):
-            _dress(panel, colors)
+            _dress(panel, colors, "step")
     return drawing
 
 
@@ -167,9 +183,9 @@ def _draw_differences(panel: "Axes", curve: Curve, colors: Mapping[str, str]) ->
         panel.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _dress(panel: "Axes", colors: Mapping[str, str]) -> None:
+def _dress(panel: "Axes", colors: Mapping[str, str], below: str) -> None:
     panel.patch.set_visible(False)
-    panel.set_xlabel("step", fontsize=9, color=colors["ink"])
+    panel.set_xlabel(below, fontsize=9, color=colors["ink"])
     panel.tick_params(labelsize=8, color=colors["faint"], labelcolor=colors["ink"], which="both")
     panel.grid(color=colors["faint"], alpha=0.25, linewidth=0.6)
     for name, spine in panel.spines.items():

@@ -1,5 +1,6 @@
 """The Report: what a check found, in one frozen object from which text, JSON, HTML and pictures derive."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,6 +72,29 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class LayerError:
+    """How far one layer alone, fed torch's input, is from torch's: in parts of its rounding bound, for pictures.
+
+    Attributes:
+        torch_path, jax_path: The layer's name on each side, or of what lies between two layers.
+        forward64, forward: The largest part of the bound that its outputs take, at float64 and at the working dtype;
+            NaN where nothing was compared.
+        gradient64, gradient: The same of its vector-Jacobian products, those of its parameters and inputs together.
+        agrees: Whether all of them do by the verdict rule.
+        dtype: The working dtype.
+    """
+
+    torch_path: str
+    jax_path: str
+    forward64: float = math.nan
+    forward: float = math.nan
+    gradient64: float = math.nan
+    gradient: float = math.nan
+    agrees: bool = True
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
 class Cause:
     """What is behind a divergence, shown by an experiment.
 
@@ -102,6 +126,7 @@ class CaseResult:
         seconds: Wall time.
         device: "cpu" or "cuda".
         remarks: What else a reader should know, such as a third witness's numbers.
+        layers: Of models that differ, every layer in torch's order of execution, for pictures.
     """
 
     name: str
@@ -113,6 +138,7 @@ class CaseResult:
     seconds: float = 0.0
     device: str = "cpu"
     remarks: tuple[str, ...] = ()
+    layers: tuple[LayerError, ...] = ()
 
     @property
     def concept(self) -> str:
@@ -246,10 +272,13 @@ class Report:
         write_atomically(Path(path), page(self))
 
     def plot(self) -> Any:
-        """Draw the training curves and their differences.
+        """Draw the training curves with how far they part, and the error of every layer where layers were compared.
 
         Returns:
-            A matplotlib Figure.
+            A matplotlib Figure; a notebook shows it, and it belongs to no window.
+
+        Raises:
+            ValueError: If the report has neither.
         """
         from parity.report.picture import figure
 

@@ -52,6 +52,10 @@ def test_a_planted_fault_stands_first_with_its_layer_its_cause_and_the_fix():
     assert "SEMANTIC  check  layer of norm  (torch)  /  ln  (jax)" in text
     assert "fix: nnx.LayerNorm(..., epsilon=1e-05)" in text
     assert ">layers<" in report._repr_html_()
+    errors = report.results[0].layers
+    assert [(e.torch_path, e.jax_path, e.agrees) for e in errors][:2] == [("up", "fc1", True), ("norm", "ln", False)]
+    assert all((e.forward64 <= 1.0) == (e.gradient64 <= 1.0) == e.agrees for e in errors)
+    assert "Layer by layer" in report._repr_html_()
 
 
 def test_the_columns_of_layers_and_their_gradients_are_one_and_fit_eighty(monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from parity.numerics import Errors, Finding, Verdict
-from parity.report import CaseResult, Curve, PublishedNumber, Report
+from parity.report import CaseResult, Curve, LayerError, PublishedNumber, Report
 
 ENVIRONMENT = {"python": "3.11.7", "torch": "2.13.0+cpu", "jax": "0.10.2", "numpy": "2.4.6"}
 HOSTILE = "<img src=x onerror=alert(1)>[bold red]$\\frac$\x1b[2J\u202e\udc80"
@@ -141,6 +141,18 @@ def of_verdict(verdict: Verdict) -> Report:
     )
 
 
+def layers(count: int = 6, *, wrong: int | None = None, name: str = "blocks") -> tuple[LayerError, ...]:
+    """The errors of so many layers, of which one differs; the last has no gradient."""
+    errors = [
+        LayerError(f"{name}.{i}.norm", f"{name}[{i}].ln", 0.03 * (i + 1), 0.02 * (i + 1), 0.05, 0.0, dtype="float32")
+        for i in range(count)
+    ]
+    if wrong is not None:
+        errors[wrong] = replace(errors[wrong], forward64=9e8, forward=1.7, gradient64=2.2e9, agrees=False)
+    errors[-1] = replace(errors[-1], gradient64=math.nan, gradient=math.nan)
+    return tuple(errors)
+
+
 def mixed() -> Report:
     """All of it at once."""
     finding, drawn = curve(verdict=Verdict.SEMANTIC)
@@ -161,7 +173,9 @@ def hostile() -> Report:
     )
     findings = (bad, part, replace(bad, verdict=Verdict.CONVENTION, accepted=True), replace(bad, follows=bad.label))
     number = PublishedNumber(HOSTILE, HOSTILE, "1.0", 2.0, 2.0, 0.0)
-    case = CaseResult(f"evil.{HOSTILE}", findings, (number,), (drawn,), remarks=(HOSTILE,))
+    case = CaseResult(
+        f"evil.{HOSTILE}", findings, (number,), (drawn,), remarks=(HOSTILE,), layers=layers(2, name=HOSTILE)
+    )
     return Report((case, CaseResult(f"{HOSTILE}.x", error=HOSTILE, device=HOSTILE)), {HOSTILE: HOSTILE}, (HOSTILE,))
 
 
@@ -176,7 +190,8 @@ def not_finite() -> Report:
     curves = [Curve(n, *(np.full(5, value),) * 5, 0, "float32") for n, value in (("a", nan), ("b", inf), ("c", 0.0))]
     curves.append(Curve("no steps", *(np.empty(0),) * 5, 0, "float32"))
     number = PublishedNumber(SOURCE, "loss", "1.0e-3", nan, inf, 0.0)
-    return Report((CaseResult("a.nan", (bad, bad_too, empty), (number,), tuple(curves)),), ENVIRONMENT)
+    errors = (LayerError("none", "none"), LayerError("zero", "zero", 0.0, 0.0, inf, -inf, agrees=False))
+    return Report((CaseResult("a.nan", (bad, bad_too, empty), (number,), tuple(curves), layers=errors),), ENVIRONMENT)
 
 
 def crowded(count: int = 500) -> Report:
@@ -204,7 +219,7 @@ def following() -> Report:
         replace(found("layer gradient", "norm1.weight", Verdict.SEMANTIC), follows=second.label),
         *(replace(found("gradient", f"w{i}", Verdict.SEMANTIC), follows=first.label) for i in range(3)),
     ]
-    return Report((CaseResult("check", (first, second, own, *more)),), ENVIRONMENT)
+    return Report((CaseResult("check", (first, second, own, *more), layers=layers(wrong=2)),), ENVIRONMENT)
 
 
 MAKERS: dict[str, Callable[[], Report]] = {

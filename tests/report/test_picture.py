@@ -14,7 +14,9 @@ from parity.report.picture import figure, svg
 
 
 def titles(drawing):
-    return [panel.get_title(loc="left") for panel in drawing.axes]
+    return [
+        title for panel in drawing.axes if not (title := panel.get_title(loc="left")).endswith("of each layer alone")
+    ]
 
 
 def missing(drawing, report):
@@ -35,7 +37,7 @@ def test_a_curve_that_is_lost_is_noticed(sample):
     assert missing(figure(fewer), sample("not finite")) == ["a.nan: a"]
 
 
-@pytest.mark.parametrize("name", ["agreeing", "mixed", "not finite", "hostile"])
+@pytest.mark.parametrize("name", ["agreeing", "following", "not finite", "hostile"])
 def test_a_figure_can_be_saved(sample, name, tmp_path):
     sample(name).plot().savefig(tmp_path / "curves.png", dpi=40)
     assert (tmp_path / "curves.png").stat().st_size > 5_000
@@ -44,7 +46,7 @@ def test_a_figure_can_be_saved(sample, name, tmp_path):
 @pytest.mark.parametrize("name", ["SEMANTIC", "empty"])
 def test_a_report_without_curves_says_what_is_wanted(sample, name):
     with pytest.raises(
-        ValueError, match=r"got a report without training curves \(.*\), wanted one with .* parity run spiral"
+        ValueError, match=r"got a report without training curves and without layers \(.*\), wanted .* parity run spiral"
     ):
         figure(sample(name))
 
@@ -56,6 +58,22 @@ def test_both_sides_at_both_precisions_the_bound_and_the_horizon_are_drawn(sampl
     assert labels[1][2:] == ["bound, float64", "horizon, step 1,875"]
     assert [label.partition(" (")[0] for label in labels[1][:2]] == ["float64", "float32"]
     assert differences.get_yscale() == "log"
+
+
+def test_every_layer_is_drawn_in_order_with_the_bound_and_what_differs_is_named(sample):
+    report = sample("following")
+    forward, gradient = report.plot().axes
+    names = [label.get_text() for label in forward.get_yticklabels()]
+    assert names == [("differs: " if i == 2 else "") + f"blocks.{i}.norm" for i in range(6)]
+    exact, working, bound = forward.lines
+    errors = report.results[0].layers
+    assert list(exact.get_xdata()) == [e.forward64 for e in errors]
+    assert list(working.get_xdata()) == [e.forward for e in errors]
+    assert [line.get_label() for line in forward.lines] == ["float64", "float32", "bound"]
+    assert list(bound.get_xdata()) == [1, 1]
+    assert len(forward.patches) == len(gradient.patches) == 1
+    assert np.isnan(gradient.lines[0].get_xdata()[-1]), "the last layer has no gradient"
+    assert min(gradient.lines[1].get_xdata()[:-1]) == 1e-4, "a zero stands at the end of the scale"
 
 
 def test_thinning_hides_no_spike():

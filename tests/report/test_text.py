@@ -153,7 +153,7 @@ def test_one_reason_why_several_cases_could_not_run_is_told_once():
     text = render(report, width=120)
     assert "MISSING  losses.a and 2 more cases\n  no jax\n" in text
     assert text.count("no jax") == 1
-    assert page(report).count('<article class="divergence MISSING">') == 1
+    assert page(report).count('<article class="divergence MISSING"') == 1
     assert "The same of losses.b, losses.c" in page(report)
 
 
