@@ -11,6 +11,7 @@ from parity.cases.case import Case, Published
 from parity.cases.registry import cases_of, resolve
 from parity.checking import Task, examine
 from parity.checking.api import validate
+from parity.checking.consequences import with_consequences
 from parity.checking.runs import Runs
 from parity.doctor import fingerprints
 from parity.environment import environment
@@ -125,7 +126,8 @@ def run_case(case: Case, *, dtypes: tuple[str, ...] = ("float64", "float32"), de
     result = examine(torch, jax, task, dtypes=dtypes, device=device)
     if case.witness is not None:
         remarks += [f"{name}, a third witness: {_short(value)}" for name, value in leaves(case.witness(inputs))]
-    return replace(result, remarks=(*result.remarks, *remarks))
+    findings = with_consequences(result.findings)
+    return replace(result, findings=findings, remarks=(*result.remarks, *remarks))
 
 
 def _numbers(published: Published, case: Case, runs: Runs, bounds: Mapping[str, np.ndarray]) -> list[PublishedNumber]:

@@ -98,7 +98,7 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
     except SideError as error:
         return CaseResult(question.name, first, error=str(error), device=question.device, remarks=found.remarks)
     parted = next((f for f in outline.findings if f.torch_path == DRAWS and not f), None)
-    alike = None if parted is None else _without_dropout(torch_side, given, inputs, question, found, parted)
+    alike = None if parted is None else _without_dropout(torch_side, given, mode, inputs, question, found, parted)
     if alike is not None:
         return alike
     models = Models(torch, jax, found, outline, inputs, question.targets)
@@ -119,12 +119,18 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
 
 
 def _without_dropout(
-    torch: TorchSide, jax: JaxSide, inputs: tuple[Any, ...], question: Question, found: Match, parted: Finding
+    torch: TorchSide,
+    jax: JaxSide,
+    mode: bool | None,
+    inputs: tuple[Any, ...],
+    question: Question,
+    found: Match,
+    parted: Finding,
 ) -> CaseResult | None:
     """The check of two models that draw other numbers, with dropout off; None where that is not what draws them."""
     from parity.checking.causes import without_dropout
 
-    copies = without_dropout(torch, jax)
+    copies = without_dropout(torch, jax, mode, inputs)
     if copies is None:
         return None
     weights = question.weights if found.weights is None else found.weights

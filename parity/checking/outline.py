@@ -8,8 +8,9 @@ import numpy as np
 
 from parity.checking.matching import COUNTERS, Match
 from parity.checking.question import Question
-from parity.checking.runs import SideError, first_line
+from parity.checking.runs import SideError
 from parity.numerics import Finding, Verdict
+from parity.sides import raised
 from parity.sides.replay import Replay, replayable
 from parity.sides.single import paired_outputs
 
@@ -58,7 +59,7 @@ def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], questi
     given = arguments(torch, jax, found, inputs, question.targets)
     replay = Replay(SEED if question.randomness is None else question.randomness)
     names: dict[str, list[str]] = {}
-    raised: list[str] = []
+    failed: list[str] = []
     cause: BaseException | None = None
     changed: list[str] = []
 
@@ -92,12 +93,12 @@ def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], questi
             with replay.on(framework):
                 names[framework] = run()
         except Exception as error:
-            raised.append(f"the {framework} side raised: {first_line(error)}")
+            failed.append(f"the {framework} side {raised(error)}")
             cause = cause or error
-    if raised:
+    if failed:
         # Both run first: a fault that both have is not told of one, and one that one side has says that it is alone.
-        alone = "" if len(raised) == 2 else f" (the {next(iter(names))} side runs)"
-        raise SideError("; ".join(raised) + alone) from cause
+        alone = "" if len(failed) == 2 else f" (the {next(iter(names))} side runs)"
+        raise SideError("; ".join(failed) + alone) from cause
     findings, remarks = _draws(replay, question)
     findings += [
         Finding("structure", n, "", Verdict.STRUCTURE, "torch's call changes this buffer, and jax has no such state")

@@ -12,8 +12,8 @@ from typing import Any
 from parity.checking.matching import Match, match, match_names
 from parity.checking.models import arguments, mapped, modes_parted
 from parity.checking.outline import SEED
-from parity.checking.runs import SideError, first_line
-from parity.sides import side
+from parity.checking.runs import SideError
+from parity.sides import raised, side
 from parity.sides.given import as_jax_side, as_torch_side
 from parity.sides.mapped import FIXED, INPUTS, OWN, PARAMETERS, STATE
 from parity.sides.replay import Replay, ReplayedSide, replayable
@@ -97,7 +97,7 @@ def _torch(given: Any, inputs: dict[str, Any], device: str, randomness: int | No
         with replay.on("torch"):
             TorchSide(replayable("torch", function)).run(whole, dtype="float32", device=device, wrt=())
     except Exception as error:
-        raise SideError(f"the torch side raised: {first_line(error)}") from error
+        raise SideError(f"the torch side {raised(error)}") from error
     weights = RecordedWeights(
         model.parameters, model.buffers, model.aliases, tuple(model.weights), model.frozen, model.training
     )
@@ -123,7 +123,7 @@ def _jax(given: Any, inputs: dict[str, Any], beside: Recording, weights: Any, ji
         own = jax_forward.forward(model)
         names = jax_forward.outline(own if replay is None else replayable("jax", own), translated)
     except Exception as error:
-        raise SideError(f"the jax side raised: {first_line(error)}") from error
+        raise SideError(f"the jax side {raised(error)}") from error
     working = beside.parts[0].working
     theirs = [n.removeprefix("forward/output.") for n in (*working.tensors, *working.facts)]
     outputs = paired_outputs([n for n in theirs if not n.startswith(("forward/", "gradient/"))], names)

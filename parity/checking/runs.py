@@ -11,7 +11,7 @@ from parity.checking.watch import announce
 from parity.numerics import FORMATS
 from parity.numerics.dtypes import REFERENCE
 from parity.numerics.moderation import MEMBERS
-from parity.sides import MissingFramework, NoFloat64, out_of_memory
+from parity.sides import MissingFramework, NoFloat64, raised
 from parity.sides.inputs import perturbed, rounded
 from parity.trace import Trace
 
@@ -53,9 +53,8 @@ def run_side(side: Any, inputs: dict[str, Any], **options: Any) -> Trace:
     except (MissingFramework, NoFloat64):
         raise
     except Exception as error:
-        raise SideError(
-            f"the {side.framework} side {_verb(error)} in its {options.get('dtype')} run: {first_line(error)}"
-        ) from error
+        when = f"in its {options.get('dtype')} run"
+        raise SideError(f"the {side.framework} side {_raised(error, when)}") from error
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class Runs:
         elif dtype == "float64":
             plans["working"]["lift"] = False  # the user's program as it is, whose own casts count
         for plan, options in plans.items():
-            raised: list[SideError] = []
+            errors: list[SideError] = []
             for side in (torch, jax):
                 if plan == "reference" and side is jax and ("torch", plan) in traces:
                     options = options | {"constants": traces["torch", plan].constants}
@@ -121,9 +120,9 @@ class Runs:
                         raise SideError(f"the {side.framework} side has no float64: {error}") from error
                     lacking[side.framework] = f"{side.framework} has no float64 here: {error}"
                 except SideError as error:
-                    raised.append(error)
-            if raised:  # both sides run first, so that a fault that both have is not told of one
-                raise SideError("; ".join(map(str, raised))) from raised[0].__cause__
+                    errors.append(error)
+            if errors:  # both sides run first, so that a fault that both have is not told of one
+                raise SideError("; ".join(map(str, errors))) from errors[0].__cause__
 
         def kept(framework: str, plan: str, other: str) -> Trace:
             return traces[framework, plan if (framework, plan) in traces else other]
@@ -219,7 +218,7 @@ def response(
                 trace = side.run(moved, dtype=runs.dtype if lacking else "float64", **options)
         except Exception as error:
             raise SideError(
-                f"the {side.framework} side {_verb(error)} while its sensitivity was measured: {first_line(error)}"
+                f"the {side.framework} side {_raised(error, 'while its sensitivity was measured')}"
             ) from error
         for name in names:
             other = trace.tensors.get(name)
@@ -240,8 +239,10 @@ def response(
     return {name: np.sqrt(np.divide(t, members, out=t), out=t) for name, t in squares.items()}, flips
 
 
-def _verb(error: BaseException) -> str:
-    return "ran out of memory" if out_of_memory(error) else "raised"
+def _raised(error: BaseException, when: str) -> str:
+    """What a side did, and when."""
+    verb, _, told = raised(error).partition(": ")
+    return f"{verb} {when}: {told}"
 
 
 def first_line(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from parity.cli.progress import ProgressLine
+from parity.sides import LESS
 
 Work = TypeVar("Work")
 Told = TypeVar("Told")
@@ -89,7 +90,7 @@ def supervised(do: Callable[[Work, Tell], Told], work: Work, *, runs: int) -> To
 def _how(status: int | None, at: str) -> str:
     if status is not None and status < 0:
         name = next((s.name for s in signal.Signals if s == -status), f"signal {-status}")
-        memory = "; it may have run out of memory: fewer or smaller inputs need less" if name == "SIGKILL" else ""
+        memory = f"; it may have run out of memory: {LESS}" if name == "SIGKILL" else ""
         fault = "; an extension crashed, not Python" if name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL") else ""
         return f"the process was killed by {name} while at work on: {at}{memory}{fault}"
     return f"the process left with status {status} while at work on: {at}; something in it calls exit"

@@ -14,6 +14,9 @@ from parity.sides.jax_requests import requests_raised
 
 jax = jax_backend.start()
 
+STREAMS = ("params", "dropout")
+"""Random streams that every apply is given: dropout that is on is no reason to find no map."""
+
 TRAINED = ("Param", "params", "LoRAParam")
 
 
@@ -103,7 +106,8 @@ class JaxModel:
                 level[path[-1]] = weights.get(dotted(path), leaf)
 
             def bound(*args: Any, **options: Any) -> Any:
-                return module.apply(filled, *args, **options)
+                rngs = {name: jax.random.key(0) for name in STREAMS} | (options.pop("rngs", None) or {})
+                return module.apply(filled, *args, rngs=rngs, **options)
 
             return bound(*inputs) if self.call is None else self.call(bound, *inputs)
 

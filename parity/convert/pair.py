@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from parity.convert.mapping_error import MappingError, ModelRaised
 from parity.convert.numbering import Numbering
+from parity.sides import raised
 from parity.sides.single import common_outputs
 
 if TYPE_CHECKING:
@@ -64,20 +65,19 @@ def pairs(torch_model: Any, jax_model: Any, inputs: tuple[Any, ...]) -> Iterator
 def both_run(pair: Pair, ids: dict[str, Any]) -> tuple[Any, Any]:
     """The record of torch's run and the steps of JAX's; both are tried, to tell whether one raises or both."""
     runs = {"torch": lambda: pair.torch.record(ids, pair.inputs), "jax": lambda: pair.jax.steps(pair.inputs)}
-    done, raised = [], {}
+    done, failed = [], {}
     for framework, run in runs.items():
         try:
             done.append(run())
         except MappingError:
             raise
         except Exception as error:
-            first = (str(error).strip().splitlines() or [""])[0]
-            raised[framework] = f"the {framework} side raised: {type(error).__name__}: {first}", error
-    if not raised and not _of_common_outputs(pair, done[0]):
+            failed[framework] = f"the {framework} side {raised(error)}", error
+    if not failed and not _of_common_outputs(pair, done[0]):
         return both_run(pair, ids)
-    if raised:
-        alone = "" if len(raised) == 2 else f" (the {'jax' if 'torch' in raised else 'torch'} side runs)"
-        texts, errors = zip(*raised.values(), strict=True)
+    if failed:
+        alone = "" if len(failed) == 2 else f" (the {'jax' if 'torch' in failed else 'torch'} side runs)"
+        texts, errors = zip(*failed.values(), strict=True)
         raise ModelRaised("; ".join(texts) + alone) from errors[0]
     return done[0], done[1]
 

@@ -4,6 +4,9 @@ import numpy as np
 
 from parity.numerics.comparator import Errors
 
+UNBOUNDED = 1e30
+"""A difference of so many bounds is one where the bound is 0, or what subnormal numbers leave of it."""
+
 
 def mismatch(different: np.ndarray, torch: np.ndarray, jax: np.ndarray, dtype: str) -> str:
     """The first of the elements that must be equal and are not, and how many there are."""
@@ -17,8 +20,17 @@ def gap(torch: np.ndarray, jax: np.ndarray, index: tuple[int, ...] | None, ratio
     """Where the difference is largest beside its bound; index is not None, since some ratio is above 1."""
     left, right = float(torch[index or ()]), float(jax[index or ()])
     where = f" at {index}" if index else ""
-    size = f"{abs(left - right):.2g}, {ratio:.2g} x the rounding bound"
-    return f"torch {left:.10g}, jax {right:.10g}{where} differ by {size}"
+    return f"torch {left:.10g}, jax {right:.10g}{where} differ by {abs(left - right):.2g}, {shares(ratio)}"
+
+
+def shares(ratio: float) -> str:
+    """How many rounding bounds a difference is; at a kink or a constant the bound is 0, and so is what it may be.
+
+    Examples:
+        >>> shares(2.2e9), shares(4e306)
+        ('2.2e+09 x the rounding bound', '∞ x the rounding bound, which is 0 there')
+    """
+    return "∞ x the rounding bound, which is 0 there" if ratio > UNBOUNDED else f"{ratio:.2g} x the rounding bound"
 
 
 def nonfinite(e: Errors, dtype: str) -> str:

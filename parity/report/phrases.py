@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from parity.numerics import Errors, Finding, Verdict, worst
+from parity.numerics.sentences import UNBOUNDED, shares
 from parity.report.result import CaseResult, PublishedNumber, Report
 from parity.report.sources import concepts
 
@@ -240,7 +241,7 @@ def sentence(finding: Finding) -> str:
     """The message, without the gap where the numbers stand beside it in full."""
     if finding.errors64 is None:
         return finding.message
-    return re.sub(r": torch \S+, jax .*? differ by .*? x the rounding bound", "", finding.message)
+    return re.sub(r": torch \S+, jax .*? differ by .*? x the rounding bound(, which is 0 there)?", "", finding.message)
 
 
 def statistics(finding: Finding) -> list[tuple[str, Errors, float]]:
@@ -255,7 +256,7 @@ def gap(e: Errors, ratio: float) -> str:
         return f"equal bit by bit in {'the one element' if e.count == 1 else f'all {e.count:,} elements'}"
     at = f" at {place(e.index)}" if e.index else ""
     differ = f"; {e.count - e.bit_equal:,} of {e.count:,} elements differ" if e.count > 1 else ""
-    by = "" if math.isnan(ratio) else f", by up to {figure(ratio)} x the rounding bound"
+    by = "" if math.isnan(ratio) else f", by up to {shares(ratio)}"
     if e.count == 1:
         by = by.replace("by up to ", "")
     return f"largest difference {figure(e.max_abs)}{at}{differ}{by}"
@@ -375,13 +376,13 @@ def beside(value: float, number: PublishedNumber) -> str:
 
 
 def figure(x: float) -> str:
-    """Two significant digits; a dash where there is no number.
+    """Two significant digits; a dash where there is no number, and infinity where its bound is 0.
 
     Examples:
-        >>> figure(0.0312), figure(2.2e9), figure(0.0), figure(math.nan)
-        ('0.031', '2.2e+09', '0', '-')
+        >>> figure(0.0312), figure(2.2e9), figure(0.0), figure(math.nan), figure(4e306)
+        ('0.031', '2.2e+09', '0', '-', '∞')
     """
-    return "-" if math.isnan(x) else f"{x:.2g}"
+    return "-" if math.isnan(x) else "∞" if x > UNBOUNDED else f"{x:.2g}"
 
 
 def seconds(t: float) -> str:

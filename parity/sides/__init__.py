@@ -53,6 +53,20 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or re.search(words, str(error), re.IGNORECASE) is not None
 
 
+def raised(error: BaseException) -> str:
+    """What a side did that gave an error, in half a sentence.
+
+    Examples:
+        >>> raised(ValueError("no such axis\nin 3 lines")), raised(MemoryError("8 GB"))[:34]
+        ('raised: ValueError: no such axis', 'ran out of memory: MemoryError: 8 ')
+    """
+    told = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+    return f"ran out of memory: {told}; {LESS}" if out_of_memory(error) else f"raised: {told}"
+
+
+LESS = "fewer or smaller inputs need less, as do gradient=False (--no-gradient) and one dtype at a time"
+
+
 def require(framework: str) -> None:
     """Make sure that a side can run.
 

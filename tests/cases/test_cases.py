@@ -84,6 +84,8 @@ def test_a_fault_in_the_forward_stage_turns_it_red(monkeypatch):
     first = next(f for f in result.findings if not f)
     assert (result.verdict, first.stage, first.jax_path) == (Verdict.SEMANTIC, "forward", "output")
     assert first.ratio64 > 1e5  # as the README says
+    # Its gradients are told below it.
+    assert {f.follows for f in result.findings if not f and f is not first} == {"forward of output"}
 
 
 def test_a_fault_in_the_gradient_alone_turns_that_stage_red(monkeypatch):

@@ -142,3 +142,14 @@ def test_inputs_that_no_model_takes_are_told_of_both_before_any_mapping():
     assert "; the jax side raised: TypeError: dot_general requires" in report.results[0].error
     one = parity.check(torch.nn.Linear(4, 3), nnx.Linear(5, 3, rngs=nnx.Rngs(0)), np.ones((2, 4)))
     assert one.results[0].error.endswith("(the torch side runs)")
+
+
+def test_a_model_that_runs_out_of_memory_is_told_as_such_with_what_to_try():
+    class Hungry(torch.nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) + torch.empty(2**45)
+
+    report = parity.check(Hungry(4, 3), nnx.Linear(4, 3, rngs=nnx.Rngs(0)), np.ones((2, 4)))
+    told = report.results[0].error
+    assert told.startswith("the torch side ran out of memory: RuntimeError")
+    assert told.endswith("as do gradient=False (--no-gradient) and one dtype at a time (the jax side runs)")

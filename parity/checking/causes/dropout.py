@@ -1,6 +1,7 @@
 """Why two models draw other random numbers: dropout that one side has on and the other has off, or at another rate."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from parity.numerics import Finding
 from parity.sides.given import JaxSide, TorchSide
@@ -50,11 +51,15 @@ class WithoutDropout:
         )
 
 
-def without_dropout(torch: TorchSide, jax: JaxSide) -> WithoutDropout | None:
+def without_dropout(
+    torch: TorchSide, jax: JaxSide, mode: bool | None, inputs: tuple[Any, ...]
+) -> WithoutDropout | None:
     """Copies of both models without the dropout that is on in them; None where no module of either has any.
 
     Args:
         torch, jax: As their users gave them.
+        mode: Whether to train, for a JAX module that takes an argument.
+        inputs: NumPy pytrees.
     """
     from parity.sides.torch_copies import without_dropout as torch_without
 
@@ -67,4 +72,8 @@ def without_dropout(torch: TorchSide, jax: JaxSide) -> WithoutDropout | None:
 
         module, places["jax"] = nnx_without(jax.module)
         jax = replace(jax, module=module)
+    if jax.kind == "linen":
+        from parity.sides.linen_copies import without_dropout as linen_without
+
+        jax, places["jax"] = linen_without(jax, mode, inputs)
     return WithoutDropout(torch, jax, places) if any(places.values()) else None
