@@ -1,5 +1,6 @@
-"""Every example in a docstring runs: the pairs' with `array` and `rngs` of their side, the harness's as they are."""
+"""Every public name has an example, and every example runs: the pairs' with `array` and `rngs` of their side."""
 
+import ast
 import doctest
 import importlib
 from pathlib import Path
@@ -26,6 +27,76 @@ def run(module: ModuleType, extra: dict[str, object]) -> None:
     for test in finder.find(module, globs={**vars(module), **extra}):
         runner.run(test, out=said.append)
     assert runner.summarize(verbose=False).failed == 0, "".join(said)
+
+
+INSIDE = ("parity/cli/", "parity/sides/jax_side", "parity/sides/torch_side")
+"""Where the harness uses names that users import from elsewhere, for something of its own."""
+
+
+def sources(package: str) -> dict[str, str]:
+    """The public modules of a package by their paths."""
+    files = {str(f.relative_to(ROOT)): f for f in sorted((ROOT / package).rglob("*.py"))}
+    own = {
+        name
+        for name, f in files.items()
+        if name.startswith(INSIDE) or (f.name.startswith("_") and f.stem != "__init__")
+    }
+    return {name: f.read_text() for name, f in files.items() if name not in own}
+
+
+def exported(package: str) -> set[str] | None:
+    """The names that users of the harness import: of `parity`, `parity.optim` and `parity.data`; None for all."""
+    if package != "parity":
+        return None
+    rooms = [importlib.import_module(name) for name in ("parity", "parity.convert.optim", "parity.data")]
+    return {name for room in rooms for name in room.__all__}
+
+
+def without_example(texts: dict[str, str], wanted: set[str] | None = None) -> list[str]:
+    """Public functions and classes that no example shows, or that no docstring explains, read as syntax trees.
+
+    An exception needs none, and neither does what a public function with an example returns. A class may show itself
+    in a method.
+    """
+    found = [
+        (file, node)
+        for file, text in texts.items()
+        for node in ast.parse(text).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+        if (wanted is None or node.name in wanted)
+    ]
+    functions = [node for _, node in found if isinstance(node, ast.FunctionDef) and ">>> " in shown(node)]
+    returned = {name.id for f in functions if f.returns for name in ast.walk(f.returns) if isinstance(name, ast.Name)}
+    return [
+        f"{file}: {node.name}"
+        for file, node in found
+        if not ast.get_docstring(node) or not (">>> " in shown(node) or is_error(node) or node.name in returned)
+    ]
+
+
+def shown(node: ast.FunctionDef | ast.ClassDef) -> str:
+    inside = [m for m in node.body if isinstance(m, ast.FunctionDef)] if isinstance(node, ast.ClassDef) else []
+    return "\n".join(ast.get_docstring(n) or "" for n in (node, *inside))
+
+
+def is_error(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    bases = [ast.unparse(base) for base in getattr(node, "bases", ())]
+    return any(base.endswith(("Error", "Warning", "Exception")) for base in bases)
+
+
+@pytest.mark.parametrize("package", ["torch_impl", "jax_impl", "parity"])
+def test_every_public_name_has_a_docstring_with_an_example(package):
+    assert without_example(sources(package), exported(package)) == []
+
+
+def test_a_public_name_without_an_example_is_noticed():
+    texts = {
+        "a.py": 'def bare(x):\n    """Says nothing."""\n\ndef _own(x): ...\n\ndef mute(x): ...\n',
+        "b.py": 'class Wrong(ValueError):\n    """An error."""\n\nclass Made:\n    """What make gives."""\n\n'
+        'def make() -> Made:\n    """Make it.\n\n    >>> make()\n    """\n',
+    }
+    assert without_example(texts) == ["a.py: bare", "a.py: mute"]
+    assert without_example(texts, {"mute"}) == ["a.py: mute"]
 
 
 @pytest.mark.parametrize("name", names("torch_impl"))

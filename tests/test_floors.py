@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HEIGHT = {
     "numerics": 0,
     "files": 0,
+    "markup": 0,
     "data": 0,
     "environment": 0,
     "trace": 1,

@@ -193,6 +193,17 @@ def assert_parity(*arguments: Any, **options: Any) -> Report:
 
     Raises:
         ParityError: With the Report as its text and as its `report`.
+
+    Examples:
+        >>> import numpy as np, torch, jax.numpy as jnp
+        >>> x = np.array([1.0, 2.0])
+        >>> assert_parity(torch.exp, jnp.exp, x).verdict
+        <Verdict.AGREE: 'AGREE'>
+        >>> try:
+        ...     assert_parity(torch.exp, lambda x: jnp.exp(x) + 1e-6, x)
+        ... except ParityError as error:
+        ...     error.report.first.verdict
+        <Verdict.SEMANTIC: 'SEMANTIC'>
     """
     __tracebackhide__ = True  # a failed test shows this text and the test's own line
     report = check(*arguments, **options)

@@ -57,6 +57,14 @@ def compare(
     Raises:
         Incomparable: If the recordings are not of one check; the message says in what.
         TraceError: If a file is no recording.
+
+    Examples:
+        >>> import numpy as np, torch, jax.numpy as jnp
+        >>> from parity.checking import record
+        >>> x = np.array([[1.0, 2.0]])
+        >>> report = compare(record(torch.exp, x), record(jnp.exp, x))
+        >>> bool(report), list(report.stages)
+        (True, ['structure', 'forward', 'gradient'])
     """
     began = time.perf_counter()
     recordings = [r if isinstance(r, Recording) else Recording.load(r) for r in (a, b)]

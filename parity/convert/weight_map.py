@@ -61,6 +61,13 @@ class WeightMap:
 
     Raises:
         MappingError: If an element of a leaf is covered by no rule or by two.
+
+    Examples:
+        >>> rule = Rule("fc.weight", "head.kernel", Layout.parse("o i -> i o"))
+        >>> shapes = {"fc.weight": (3, 2)}, {"head.kernel": (2, 3)}
+        >>> weights = WeightMap((rule,), *shapes, {"head.kernel": ("head", "kernel")})
+        >>> weights.to_jax({"fc.weight": np.arange(6.0).reshape(3, 2)})["head"]["kernel"].tolist()
+        [[0.0, 2.0, 4.0], [1.0, 3.0, 5.0]]
     """
 
     rules: tuple[Rule, ...]
@@ -153,17 +160,14 @@ class WeightMap:
         return replace(self, rules=tuple(by_place.get(r.jax, r) for r in self.rules), proof="")
 
     def __str__(self) -> str:
-        rows = [(f"{r.torch} + {r.plus}" if r.plus else r.torch, str(r.layout), r.jax, r.note) for r in self.rules]
-        head = ("torch", "layout", "jax", "")
-        widths = [max(len(row[k]) for row in (head, *rows)) for k in range(3)]
-        lines = [
-            "  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3])).rstrip()
-            for row in (head, *rows)
-        ]
-        lines += [f"{alias} is tied to {name}" for alias, name in self.aliases.items()]
-        for side, alone in (("torch", self.torch_alone), ("jax", self.jax_alone)):
-            lines += [f"{name} ({side} alone): {why}" for name, why in alone.items()]
-        return "\n".join([*lines, self.proof or "not proven: edited, or read from a file"])
+        from parity.convert.map_table import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from parity.convert.map_table import as_html
+
+        return as_html(self)
 
     def to_json(self, path: str | FilePath) -> None:
         """Write the map to a file, whole or not at all.

@@ -44,6 +44,18 @@ def read_cifar10(folder: str | Path) -> Cifar10:
         FileNotFoundError: if a file is missing.
         ValueError: if a file is not a batch of CIFAR-10: nothing else in a pickle is ever carried out.
 
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> batch = {b"data": np.full((2, 3072), 9, np.uint8), b"labels": [3, 8]}
+        >>> names = ["batches.meta", "test_batch", *(f"data_batch_{number}" for number in range(1, 6))]
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in names:
+        ...         content = {b"label_names": [b"a kind"] * 10} if name == "batches.meta" else batch
+        ...         _ = Path(folder, name).write_bytes(pickle.dumps(content, protocol=3))
+        ...     cifar = read_cifar10(folder)
+        >>> cifar.train_images.shape, cifar.train_images.dtype, cifar.test_labels.tolist()
+        ((10, 3, 32, 32), dtype('uint8'), [3, 8])
+
     References:
         Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; the data set's page, "Dataset layout".
     """

@@ -124,6 +124,18 @@ def read_mnist(folder: str | Path, *, validation: int = 10_000) -> Mnist:
         FileNotFoundError: if one of the four is missing.
         ValueError: if a file is damaged, or images and labels do not belong together.
 
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> pictures = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 255])  # two, of one pixel each
+        >>> labels = bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 3])
+        >>> with TemporaryDirectory() as folder:
+        ...     for part in ("train", "t10k"):
+        ...         _ = Path(folder, f"{part}-images-idx3-ubyte").write_bytes(pictures)
+        ...         _ = Path(folder, f"{part}-labels-idx1-ubyte").write_bytes(labels)
+        ...     digits = read_mnist(folder, validation=1)
+        >>> digits.train_images.shape, digits.validation_images.tolist(), digits.test_labels.tolist()
+        ((1, 1), [[1.0]], [7, 3])
+
     References:
         Nielsen, Neural Networks and Deep Learning, chapter 1: "MNIST data" and its split.
     """

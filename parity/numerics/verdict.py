@@ -10,7 +10,12 @@ from parity.numerics.comparator import Errors
 
 
 class Verdict(StrEnum):
-    """What one comparison found, from the mildest to the most severe; `judge` has the rule."""
+    """What one comparison found, from the mildest to the most severe; `judge` has the rule.
+
+    Examples:
+        >>> Verdict.SEMANTIC == "SEMANTIC", Verdict.AGREE.severity, Verdict.STRUCTURE.severity
+        (True, 0, 6)
+    """
 
     AGREE = "AGREE"
     CONVENTION = "CONVENTION"
@@ -60,6 +65,11 @@ class Finding:
         accepted: Whether a CONVENTION was accepted by name.
         note: Further remarks: a convention's reason, a width of integers.
         follows: Of one that differs because another does: that one's `label`; empty where it stands for itself.
+
+    Examples:
+        >>> finding = Finding("gradient", "fc1.weight", "fc1.kernel", Verdict.SEMANTIC, "the formulas differ", step=3)
+        >>> bool(finding), finding.label
+        (False, 'gradient of fc1.weight, step 3')
     """
 
     stage: str

@@ -1,9 +1,9 @@
 """What differs and what could not run, each told in full on a card."""
 
+from parity.markup import Markup, table, tag
 from parity.numerics import Finding
 from parity.report.drawings import Drawings
 from parity.report.elements import badge, css_class, histogram, title_of, verdict_of
-from parity.report.markup import Markup, table, tag
 from parity.report.phrases import (
     Told,
     both_values,

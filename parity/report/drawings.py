@@ -2,9 +2,9 @@
 
 from itertools import count
 
+from parity.markup import Markup, tag
 from parity.report import picture
 from parity.report.elements import captioned
-from parity.report.markup import Markup, tag
 from parity.report.result import Curve, Report
 
 PICTURES = 24

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from parity.markup import Markup, joined, table, tag
 from parity.numerics import Errors, Finding, Verdict, worst
-from parity.report.markup import Markup, joined, table, tag
 from parity.report.phrases import WHOLE, beside, figure, full_name, sentence
 from parity.report.result import CaseResult, PublishedNumber
 

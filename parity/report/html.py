@@ -4,11 +4,11 @@ import base64
 import hashlib
 from importlib.resources import files
 
+from parity.markup import Markup, joined, tag
 from parity.numerics import Verdict
 from parity.report.cards import difference, unrun
 from parity.report.drawings import Drawings
 from parity.report.elements import badge, css_class, title_of, verdict_of
-from parity.report.markup import Markup, joined, tag
 from parity.report.pairs import controls, pairs_table
 from parity.report.phrases import (
     MISSING,

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from parity.report.phrases import WHOLE, printable
+from parity.markup import printable
+from parity.report.phrases import WHOLE
 from parity.report.result import LayerError
 
 if TYPE_CHECKING:

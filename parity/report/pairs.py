@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from parity.markup import Markup, joined, tag
 from parity.numerics import Verdict, worst
 from parity.report.drawings import Drawings
 from parity.report.elements import badge, comparisons, printed_mark, printed_tables, stage_mark
-from parity.report.markup import Markup, joined, tag
 from parity.report.phrases import COLUMNS, column, columns, figure, outcome, seconds, share, short_name
 from parity.report.result import STAGES, CaseResult, Report
 

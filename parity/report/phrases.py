@@ -395,14 +395,3 @@ def seconds(t: float) -> str:
     if t >= 59.5:
         return f"{round(t) // 60}:{round(t) % 60:02d} min"
     return f"{t:.0f} s" if t >= 9.95 else f"{t:.1f} s" if t >= 0.095 else f"{t:.2f} s"
-
-
-def printable(text: str) -> str:
-    """The text with its control characters, lone surrogates and changes of direction written out.
-
-    Examples:
-        >>> printable("clear" + chr(27) + "[2J")
-        'clear\\\\x1b[2J'
-    """
-    unsafe = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-    return re.sub(unsafe, lambda m: m[0].encode("unicode_escape").decode(), text)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from parity.markup import printable
 from parity.report.layers_panel import draw_layers
-from parity.report.phrases import printable
 from parity.report.result import Curve, LayerError, Report
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from parity.report.markup import Markup, joined, tag
+from parity.markup import Markup, joined, tag
 from parity.report.phrases import WHOLE, figure, full_name
 from parity.report.result import CaseResult, LayerError
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from parity.report.markup import Markup, joined, tag
+from parity.markup import Markup, joined, tag
 from parity.report.show import render
 from parity.report.sources import SIDES, Part, file_of, merged, modules_of, parts, unknown_name
 

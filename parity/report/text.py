@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from parity.markup import printable
 from parity.numerics import Finding, Verdict, worst
 from parity.report.phrases import (
     COLUMNS,
@@ -34,7 +35,6 @@ from parity.report.phrases import (
     install,
     outcome,
     power,
-    printable,
     remarks,
     seconds,
     sentence,

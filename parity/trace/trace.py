@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.markup import listing
 from parity.trace.header import array_of, list_of, mapping_of, numbers_of
 from parity.trace.tensorfile import TraceError, read, write
 
@@ -26,6 +27,11 @@ class Trace:
         constants: Arrays of lower precision that the function of a float64 run had captured, as they were used.
         unreached: Inputs that were differentiated and on which no output depends, by path: their zeros say nothing.
         origin: Framework, version, device, precision and whatever else tells two runs apart.
+
+    Examples:
+        >>> trace = Trace({"forward/y": np.array([[1.0, 2.0]])}, origin={"framework": "torch"})
+        >>> trace.tensors["forward/y"].shape, trace.origin["framework"]
+        ((1, 2), 'torch')
     """
 
     tensors: Mapping[str, np.ndarray]
@@ -72,6 +78,18 @@ class Trace:
         except TraceError as error:
             raise TraceError(f"trace: {path}: {error}") from error
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, str(a.shape), self.dtypes.get(name, a.dtype.name), *_range(a)) for name, a in self.tensors.items()
+        ]
+        rows += [(name, "", "fact", text, "") for name, text in self.facts.items()]
+        notes = [f"{name}: not float64 all through: {why}" for name, why in self.narrow.items()]
+        notes += [f"no output depends on {name}" for name in self.unreached]
+        notes += [", ".join(f"{key} {value}" for key, value in self.origin.items())] if self.origin else []
+        return listing(
+            f"Trace of {len(self.tensors):,} tensors", ("tensor", "shape", "dtype", "least", "most"), rows, notes
+        )
+
     def arrays(self, prefix: str = "") -> dict[str, np.ndarray]:
         """The arrays under the names that they have in a file."""
         named = {f"{prefix}{TENSOR}{name}": array for name, array in self.tensors.items()}
@@ -109,3 +127,10 @@ class Trace:
             tuple(list_of(header, "unreached")),
             mapping_of(header, "origin"),
         )
+
+
+def _range(array: np.ndarray) -> tuple[str, str]:
+    """The least and the largest number; what is not finite says so, and what has no order has none."""
+    if array.size == 0 or array.dtype.kind not in "fiub":
+        return "", ""
+    return f"{array.min():.6g}", f"{array.max():.6g}"

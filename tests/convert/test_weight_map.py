@@ -1,6 +1,7 @@
 """A map is a table and a file; what a file says is not trusted, and a map that loses an element is none."""
 
 import json
+import re
 
 import ml_dtypes
 import numpy as np
@@ -53,6 +54,19 @@ def test_bfloat16_goes_by_its_bits():
     there = example().to_jax(given)
     assert there["q"]["kernel"].dtype == ml_dtypes.bfloat16
     assert torch.equal(example().to_torch(there)["qkv.weight"], given["qkv.weight"])
+
+
+def test_a_notebook_shows_both_names_and_both_shapes_and_every_name_is_text():
+    told = example()._repr_html_()
+    rows = [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", told)]
+    assert rows[1] == ["qkv.weight[0:4]", "(8, 3)", "(h d) i -&gt; i h d", "q.kernel", "(3, 2, 2)", ""]
+    assert rows[5] == ["b_ih + b_hh", "(3,)", "o -&gt; o", "b", "(3,)", "a sum"]
+    assert "<p>tied.weight is tied to qkv.weight</p><p>not proven: edited, or read from a file</p>" in told
+    name = "<script>alert(1)</script>"
+    rule = Rule(name, name, Layout.parse("o -> o"), note=name)
+    planted = WeightMap((rule,), {name: (2,)}, {name: (2,)}, {name: (name,)}, proof=name)._repr_html_()
+    assert planted.count("&lt;script&gt;") == 4
+    assert not re.search("<script|http|src=", planted)
 
 
 def test_it_prints_as_a_table_and_comes_back_from_a_file(tmp_path):

@@ -7,11 +7,11 @@ from importlib.resources import files
 
 import pytest
 
+from parity.markup import Markup, joined, printable, tag
 from parity.numerics import Verdict
 from parity.report import html
 from parity.report.html import CARDS
-from parity.report.markup import Markup, joined, tag
-from parity.report.phrases import printable, sentence
+from parity.report.phrases import sentence
 from parity.report.result import Report
 
 IMAGE = "<img src=x onerror=alert(1)>"

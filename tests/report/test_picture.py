@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
+from parity.markup import printable
 from parity.report import CaseResult, Curve, Report
-from parity.report.phrases import printable
 from parity.report.picture import figure, svg
 
 

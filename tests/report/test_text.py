@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from parity.markup import printable
 from parity.numerics import Verdict
 from parity.report import CaseResult, Report
 from parity.report.html import page
-from parity.report.phrases import closing, install, printable, seconds
+from parity.report.phrases import closing, install, seconds
 from parity.report.text import BLOCKS, print_report, render
 
 

@@ -1,5 +1,7 @@
 """A Trace survives a file bit for bit, and a file that is none is refused in words."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,24 @@ def test_a_trace_comes_back_bit_for_bit(tmp_path):
     for name, array in TRACE.tensors.items():
         assert back.tensors[name].tobytes() == array.tobytes()
         assert (back.tensors[name].shape, back.tensors[name].dtype) == (array.shape, array.dtype)
+
+
+def test_a_notebook_shows_each_tensor_with_its_shape_dtype_and_range_and_every_name_is_text():
+    told = TRACE._repr_html_()
+    rows = [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", told)]
+    assert rows[1:] == [
+        ["forward/y", "(2, 2)", "bfloat16", "nan", "nan"],
+        ["forward/n", "()", "int64", "3", "3"],
+        ["forward/e", "(0, 2)", "float64", "", ""],
+        ["forward/name", "", "fact", "é", ""],
+    ]
+    assert "framework torch, version 2.13.0" in told
+    planted = Trace({"<script>alert(1)</script>": np.arange(2.0)}, origin={"<b>": "<i>"})._repr_html_()
+    assert "&lt;script&gt;alert(1)" in planted
+    assert not re.search("<script|<b>|<i>|http|src=", planted)
+    many = Trace({f"t{i}": np.ones(1) for i in range(250)})._repr_html_()
+    assert many.count("<tr>") == 201
+    assert "<p>50 more rows</p>" in many
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

@@ -110,6 +110,19 @@ def load_jax(path: str | Path, weights: Weights | None = None) -> Resumed:
     Raises:
         FileError: If the file cannot be read, or holds no optimizer.
         ValueError: If JAX would round what it holds.
+
+    Examples:
+        >>> import torch, tempfile
+        >>> from parity.convert.optim.torch_run import save_torch
+        >>> model = torch.nn.Linear(2, 1)
+        >>> path = Path(tempfile.mkdtemp(), "run.safetensors")
+        >>> save_torch(path, model, torch.optim.SGD(model.parameters(), lr=0.5), step=7)
+        >>> run = load_jax(path)
+        >>> run.step, {name: array.shape for name, array in run.params.items()}
+        (7, {'weight': (1, 2), 'bias': (1,)})
+        >>> updates, state = run.optimizer.update(run.params, run.state, run.params)
+        >>> updates["weight"].shape
+        (1, 2)
     """
     record = TrainingRecord.load(path)
     if record.optimizer is None:
@@ -152,6 +165,15 @@ def save_jax(
     Raises:
         ValueError: If something that the torch model has is in neither.
         OSError: If the file cannot be written.
+
+    Examples:
+        >>> import torch, tempfile
+        >>> tx = from_torch(torch.optim.SGD([("weight", torch.nn.Parameter(torch.ones(2)))], lr=0.5))
+        >>> params = {"weight": jnp.ones(2)}
+        >>> path = Path(tempfile.mkdtemp(), "run.safetensors")
+        >>> save_jax(path, tx, params, tx.init(params), step=3)
+        >>> load_jax(path).step, load_jax(path).params["weight"].tolist()
+        (3, [1.0, 1.0])
     """
     arrays = dict(params) if optimizer.places is None else optimizer.places.all_to_torch(params)
     arrays |= dict(others or {})

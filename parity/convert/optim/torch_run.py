@@ -37,6 +37,14 @@ def save_torch(
         TypeError: If the optimizer or the scheduler is of a class that cannot be translated.
         ValueError: If something in the run cannot go over; the message says what.
         OSError: If the file cannot be written.
+
+    Examples:
+        >>> import tempfile
+        >>> model = torch.nn.Linear(2, 1)
+        >>> path = Path(tempfile.mkdtemp(), "run.safetensors")
+        >>> save_torch(path, model, torch.optim.Adam(model.parameters()), step=0)
+        >>> path.stat().st_size > 0
+        True
     """
     described = describe(optimizer, model)
     schedule = None if scheduler is None else describe_schedule(scheduler, optimizer, steps, every)
@@ -61,6 +69,16 @@ def load_torch(
 
     Raises:
         FileError: If the file cannot be read, or holds another run: the message says what differs.
+
+    Examples:
+        >>> import tempfile
+        >>> model, fresh = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+        >>> path = Path(tempfile.mkdtemp(), "run.safetensors")
+        >>> save_torch(path, model, torch.optim.SGD(model.parameters(), lr=0.5), step=7)
+        >>> load_torch(path, fresh, torch.optim.SGD(fresh.parameters(), lr=0.1))
+        7
+        >>> torch.equal(fresh.weight, model.weight)
+        True
     """
     record = TrainingRecord.load(path)
     here = describe(optimizer, model)
