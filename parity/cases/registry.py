@@ -25,6 +25,7 @@ CONCEPTS = (
     "classifier",
     "checkpoint",
     "parallel",
+    "loops",
 )
 
 

@@ -1,0 +1,64 @@
+"""Many trainings at once: one program trains a net for each seed or learning rate, lane by lane."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from torch_impl.loops._repeat import repeat
+from torch_impl.spiral import loss
+
+__all__ = ["train_seeds"]
+
+
+@torch.no_grad()
+def train_seeds(
+    params: dict[str, Float[Tensor, "lanes ..."]],
+    X: Float[Tensor, "N D"],
+    y: Int[Tensor, " N"],
+    *,
+    learning_rates: Float[Tensor, " lanes"],
+    reg: float,
+    steps: int,
+) -> tuple[dict[str, Float[Tensor, "lanes ..."]], Float[Tensor, "lanes steps"]]:
+    """Train a spiral classifier from many starts at once, each lane with its own learning rate.
+
+    Lane i is what `spiral.train` makes of params[i] and learning_rates[i].
+
+    Args:
+        params: as `spiral.train` has them, with one axis more in front, (lanes, ...); left as they are.
+        X: points (N, D), floating, the same in every lane.
+        y: their classes (N,), integers from 0 to K - 1.
+        learning_rates: the step size of each lane (lanes,), floating.
+        reg: the penalty's strength, 0 or more.
+        steps: how many updates.
+
+    Returns:
+        The parameters after the last update, (lanes, ...), and the loss before each update, (lanes, steps).
+
+    Examples:
+        >>> params = {"W": array([[[0.0, 0.0]], [[0.0, 0.0]]]), "b": array([[0.0, 0.0], [0.0, 0.0]])}
+        >>> X, y, learning_rates = array([[1.0]]), array([1]), array([1.0, 0.0])
+        >>> after, losses = train_seeds(params, X, y, learning_rates=learning_rates, reg=0.0, steps=2)
+        >>> [[round(value, 4) for value in lane] for lane in losses.tolist()]
+        [[0.6931, 0.1269], [0.6931, 0.6931]]
+
+    References:
+        PyTorch, torch.func.vmap, "Model ensembling"; JAX, jax.vmap.
+    """
+    params = {name: value.clone() for name, value in params.items()}
+    step_sizes = {name: learning_rates.view(-1, *[1] * (value.ndim - 1)) for name, value in params.items()}
+    losses = X.new_empty(len(learning_rates), steps)
+    at = torch.zeros(1, dtype=torch.int64, device=X.device)
+    lane = torch.func.grad_and_value(lambda params: loss(params, X, y, reg=reg))
+    gradients_of = torch.func.vmap(lane)
+
+    # differs: torch updates in place, and on a GPU replays one step as a CUDA graph; JAX scans
+    def step() -> None:
+        gradients, values = gradients_of(params)
+        losses.index_copy_(1, at, values[:, None])
+        for name, value in params.items():
+            value.sub_(step_sizes[name] * gradients[name])
+        at.add_(1)
+
+    repeat(step, steps, X.device)
+    return params, losses
