@@ -18,6 +18,7 @@ class Benchmark(StrEnum):
     COMPARATOR = "comparator"
     OPTIMIZERS = "optimizers"
     MODELS = "models"
+    TRAINING = "training"
 
 
 def bench(
@@ -45,8 +46,12 @@ def bench(
     dtype: Annotated[Precision, typer.Option(help="What floating inputs are turned into.")] = Precision.FLOAT32,
     device: Annotated[Device, typer.Option(help="Where both sides run.")] = Device.CPU,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each side, on the CPU.")] = 1,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds at most, in which all variants take turns.")] = 15,
-    seconds: Annotated[float, typer.Option(min=0.0, help="What a variant may take in the mean.")] = 3.0,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Rounds at most, in which all take turns. Default: 15; training: 5.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.0, help="What a variant may take in the mean. Default: 3; training: 20.")
+    ] = None,
     no_compile: Annotated[bool, typer.Option("--no-compile", help="Leave torch.compile out.")] = False,
     picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the speeds as bars.")] = None,
     json: Annotated[
@@ -56,21 +61,23 @@ def bench(
 ) -> None:
     """Measure time and memory; a table on stdout."""
     folders_exist(None, json, *([picture] if picture else []))
-    if what is not None and len(what) == 1 and what[0] in tuple(Benchmark):
-        if picture is not None:
-            refuse(f"--picture draws the speed of concepts; {what[0]} has a table alone", 2)
+    alone = what is not None and len(what) == 1 and what[0] in tuple(Benchmark)
+    if what and alone and picture is not None:
+        refuse(f"--picture draws the speed of concepts; {what[0]} has a table alone", 2)
+    if what and alone and what[0] != Benchmark.TRAINING:
         _beside_others(Benchmark(what[0]), elements, layers, mapping, json)
         return
     own = tuple(name for name in what or () if ":" in name)
     if (own and len(own) != len(what or ())) or len(own) not in (0, 2):
         refuse(f"got {' '.join(what or ())}; wanted names of concepts, or PKG.MOD:TORCH PKG.MOD:JAX", 2)
-    if not own:
+    if not own and not alone:
         _concepts_exist(what or [])
     from parity.cli.child import Died, Refused, supervised
     from parity.cli.work import Timing, timed
 
     options: dict[str, Any] = {"dtype": dtype.value, "device": device.value, "threads": threads}
-    options |= {"rounds": rounds, "seconds": seconds, "compile": not no_compile}
+    options |= {"compile": not no_compile}
+    options |= {name: value for name, value in (("rounds", rounds), ("seconds", seconds)) if value is not None}
     # Read once, when NumPy's and JAX's pools of threads start: in the process that does the work.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"), str(threads))
     try:
@@ -95,7 +102,7 @@ def _concepts_exist(names: list[str]) -> None:
 def _deliver(speed: Any, json: str | None, picture: Path | None) -> None:
     from rich.console import Console
 
-    from parity.bench import speed_text
+    from parity.bench import speed_text, training
     from parity.files import write_atomically
 
     if picture is not None:
@@ -105,7 +112,10 @@ def _deliver(speed: Any, json: str | None, picture: Path | None) -> None:
         return
     if json is not None:
         write_atomically(json, speed.to_json())
-    speed_text.print_speed(speed, Console())
+    if isinstance(speed, training.Table):
+        training.print_table(speed, Console())
+    else:
+        speed_text.print_speed(speed, Console())
 
 
 def _beside_others(

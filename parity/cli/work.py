@@ -10,7 +10,12 @@ from parity.cli.training import Asked, options_of
 
 if TYPE_CHECKING:
     from parity.bench.speed import Speed
+    from parity.bench.training import Table
     from parity.report import Report
+
+
+TRAINING = ("device", "threads", "rounds", "seconds", "progress")
+"""Options of the training loops; they run at both precisions, and torch.compile has no part in them."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Timing:
     """A `parity bench` as it was typed.
 
     Attributes:
-        names: Of concepts, or of your own two sides.
+        names: Of concepts, or of your own two sides; "training" alone for the training loops.
         inputs: A file, or None.
         options: Of `parity.speed`.
     """
@@ -135,7 +140,7 @@ def recorded(work: Recording, tell: Tell) -> str:
     return str(recording)
 
 
-def timed(work: Timing, tell: Tell) -> "Speed":
+def timed(work: Timing, tell: Tell) -> "Speed | Table":
     """Time concepts, or import two sides and time them.
 
     Args:
@@ -143,17 +148,19 @@ def timed(work: Timing, tell: Tell) -> "Speed":
         tell: Called with what is at work.
 
     Returns:
-        The Speed.
+        The Speed, or the Table of the training loops.
 
     Raises:
         Refused: If a side or the inputs cannot be had, or a side raises.
     """
-    from parity.bench import speed
+    from parity.bench import speed, training
 
     _require("torch", "jax")
     _device(work.options["device"])
     options = {**work.options, "progress": lambda what, done, total: tell(what)}
     try:
+        if work.names == ("training",):
+            return training.measure(**{name: value for name, value in options.items() if name in TRAINING})
         if not any(":" in name for name in work.names):
             return speed.concepts(work.names, **options)
         torch, jax = (find(name, side) for name, side in zip(work.names, ("torch", "jax"), strict=True))
