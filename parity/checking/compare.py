@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from parity.checking.compare_layers import parted_layers
 from parity.checking.consequences import with_consequences
+from parity.checking.located import calls_for_layers
 from parity.checking.models import told, without_kinds
 from parity.checking.power import without_power
 from parity.checking.record import difference
@@ -91,6 +93,10 @@ def compare(
         findings += [*structure, *judged] if torch.model is None else [_named(f, known) for f in (*structure, *judged)]
         power = [without_kinds(r) for r in without_power(runs, judged)] if torch.model else without_power(runs, judged)
         remarks |= dict.fromkeys([*power, *_unmatched(torch, jax, left, right)])
+        if torch.model is not None and any(calls_for_layers(f) for f in findings if f.dtype == left.dtype):
+            apart, told_of = parted_layers(torch, jax, left.dtype)
+            findings = [*apart, *findings]
+            remarks[told_of] = None
     missed = [d for r in (torch, jax) for d in (p.dtype for p in r.parts) if d not in dtypes]
     if missed:
         remarks[f"not compared: {', '.join(missed)}, which one side alone has"] = None

@@ -6,11 +6,11 @@ from typing import Any
 
 from parity.checking.bare import held, released
 from parity.checking.causes import explain_between, explain_layer, explain_weights
+from parity.checking.located import GRADIENT, LAYER
 from parity.checking.teacher import Lesson, Step, judge_all_between, judge_between, judge_layer
 from parity.numerics import Finding, Verdict, worst
 
-FORWARD, BACKWARD = "layer", "layer gradient"
-"""Stages of the findings: what a layer gives, and its vector-Jacobian products."""
+FORWARD, BACKWARD = LAYER, GRADIENT
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ STAGES = ("forward", "loss", "state", "gradient")
 DIFFERENT = (Verdict.SEMANTIC, Verdict.PRECISION, Verdict.UNSTABLE)
 """Verdicts of numbers that differ; a name or a shape that does tells its place itself."""
 
-GRADIENT = "layer gradient"
+LAYER, GRADIENT = "layer", "layer gradient"
+"""Stages of the findings of layers: what one gives, and its vector-Jacobian products."""
 
 
 def with_layers(
@@ -46,9 +47,9 @@ def with_layers(
         of `parity.checking.divergence.locate` that differ, every layer's error for pictures, and a remark on those
         that agree, or on why there are none.
     """
-    if question.weights is None or not any(_calls(f) for f in result.findings):
+    if question.weights is None or not any(calls_for_layers(f) for f in result.findings):
         return result
-    why = _unfit(torch, jax, found, drawn=drawn)
+    why = "a function has no layers" if torch.kind == "function" else unfit(jax, found, drawn=drawn)
     if why:
         return _remarked(result, f"layers: not told apart, since {why}")
     try:
@@ -90,13 +91,14 @@ def accepted(layers: tuple[Finding, ...], whole: tuple[Finding, ...]) -> tuple[F
     )
 
 
-def _calls(finding: Finding) -> bool:
+def calls_for_layers(finding: Finding) -> bool:
+    """Whether a difference of a whole check lies in some layer, or between two."""
     return not finding and finding.stage in STAGES and finding.verdict in DIFFERENT
 
 
-def _unfit(torch: TorchSide, jax: JaxSide, found: Any, *, drawn: bool) -> str:
+def unfit(jax: JaxSide, found: Any, *, drawn: bool) -> str:
     """Why two models cannot be taken apart; nothing where they can."""
-    if torch.kind == "function" or jax.kind == "function":
+    if jax.kind == "function":
         return "a function has no layers"
     if jax.kind not in ("nnx", "linen"):
         return "an Equinox module's layers cannot be run apart; Flax's can"
@@ -113,7 +115,7 @@ def _located(
     from parity.checking.divergence import locate
 
     dtype = next((d for d in question.dtypes if d != "float64"), "float32")
-    module, call = _as_run(jax, mode, forced=question.train is not None)
+    module, call = as_run(jax, mode, forced=question.train is not None)
     return locate(
         _torch_in_mode(torch.model, question.train),
         module,
@@ -134,7 +136,7 @@ def _torch_in_mode(model: Any, train: bool | None) -> Any:
     return copy.deepcopy(model).train(train)
 
 
-def _as_run(jax: JaxSide, mode: bool | None, *, forced: bool) -> tuple[Any, Any]:
+def as_run(jax: JaxSide, mode: bool | None, *, forced: bool) -> tuple[Any, Any]:
     """The JAX module and its call as the whole check ran them."""
     from parity.sides.jax_model import mode_argument
 

@@ -19,7 +19,7 @@ from parity.sides import FRAMEWORKS, NoFloat64, require, side
 from parity.sides.frameworks import framework_of
 from parity.sides.given import is_model
 from parity.sides.inputs import is_float, leaves, rounded
-from parity.sides.mapped import INPUTS, PARAMETERS
+from parity.sides.mapped import INPUTS, LAYERS, PARAMETERS
 from parity.sides.replay import Replay, ReplayedSide, replayable
 from parity.trace import Measured, Recorded, Recording, Trace, TraceError
 
@@ -35,6 +35,7 @@ def record(
     randomness: int | None = None,
     beside: Recording | str | os.PathLike[str] | None = None,
     weights: Any = None,
+    layers: bool = True,
     name: str = "record",
 ) -> Recording:
     """Run one side as a check does, and keep what a comparison with the other side needs; the other framework is not.
@@ -56,6 +57,8 @@ def record(
             model's, which holds the weights.
         weights: Of a JAX model: a parity.WeightMap, or the file of one; None where both models have the same names and
             shapes.
+        layers: Of a model: whether to record what each layer gives and the gradient that reaches it, by which `compare`
+            says where two models part. It takes a second set of runs.
         name: What reports call it.
 
     Returns:
@@ -89,9 +92,10 @@ def record(
     other = beside if isinstance(beside, Recording) or beside is None else Recording.load(beside)
     if other is not None and other.framework == framework:
         raise TraceError(f"record: beside is a recording of the {framework} side too; wanted the other side's")
+    ready = None
     if model:
         require(framework)
-        options: dict[str, Any] = {"device": device, "jit": jit, "randomness": randomness}
+        options: dict[str, Any] = {"device": device, "jit": jit, "randomness": randomness, "layers": layers}
         ready = prepared(framework, function, named, beside=other, weights=weights, **options)
         running, arguments, told_apart = ready.side, ready.arguments, ready.fingerprinted
         replay, kept = ready.replay, ready.model
@@ -104,7 +108,15 @@ def record(
         arguments, told_apart, kept = named, named, None
         wrt = None if gradient else ()
     working = tuple(dict.fromkeys(d for d in dtypes if d != "float64")) or ("float64",)
-    parts = tuple(_recorded(running, arguments, told_apart, dtype, device, wrt, other) for dtype in working)
+    theirs = dict.fromkeys(working) if other is None else {dtype: other.part(dtype) for dtype in working}
+    parts = tuple(_recorded(running, arguments, told_apart, dtype, device, wrt, theirs[dtype]) for dtype in working)
+    within: tuple[Recorded, ...] = ()
+    if ready is not None and ready.layers is not None:
+        inside, given = ready.layers
+        within = tuple(
+            _recorded(inside, given, told_apart, dtype, device, (LAYERS,) if gradient else (), theirs[dtype])
+            for dtype in working
+        )
     return Recording(
         framework,
         parts,
@@ -116,6 +128,7 @@ def record(
         name,
         environment() | fingerprint(framework, device),
         kept,
+        within,
     )
 
 
@@ -135,12 +148,11 @@ def _recorded(
     dtype: str,
     device: str,
     wrt: tuple[str, ...] | None,
-    other: Recording | None,
+    theirs: Recorded | None,
 ) -> Recorded:
     """Both runs at one working dtype, and what was measured around them."""
     given = rounded(arguments, dtype)
     inputs = {path: _digest(leaf) for path, leaf in leaves(rounded(told_apart, dtype))}
-    theirs = None if other is None else other.part(dtype)
     if theirs is not None and dict(theirs.inputs) != inputs:
         raise TraceError(f"record: the recording beside has other inputs: {difference(inputs, theirs.inputs)}")
     options: dict[str, Any] = {"device": device, "wrt": wrt, "stage": "forward"}

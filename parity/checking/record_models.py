@@ -5,13 +5,14 @@ which leaf is which; where both have the same names and shapes, none is needed.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from parity.checking.matching import Match, match, match_names
 from parity.checking.models import arguments, mapped, modes_parted
 from parity.checking.outline import SEED
+from parity.checking.record_layers import Layers, jax_layers, torch_layers
 from parity.checking.runs import SideError
 from parity.sides import raised, side
 from parity.sides.given import as_jax_side, as_torch_side
@@ -36,6 +37,7 @@ class Prepared:
         fingerprinted: What both sides' fingerprints are of: torch's weights and the inputs.
         model: What the Recording holds of it.
         replay: Serves its draws; None where it draws nothing.
+        layers: What runs it with its layers' outputs, and what that is handed; None where they are not recorded.
     """
 
     side: Any
@@ -43,6 +45,7 @@ class Prepared:
     fingerprinted: dict[str, Any]
     model: RecordedWeights | RecordedMatch
     replay: Replay | None
+    layers: tuple[Any, dict[str, Any]] | None = None
 
 
 def prepared(
@@ -55,6 +58,7 @@ def prepared(
     device: str,
     jit: bool,
     randomness: int | None,
+    layers: bool,
 ) -> Prepared:
     """Make a model ready to be recorded.
 
@@ -64,7 +68,7 @@ def prepared(
         inputs: NumPy nests by place.
         beside: Of a JAX model: the torch model's recording.
         weights: Of a JAX model: a WeightMap or its file; None where names and shapes are torch's.
-        device, jit, randomness: As for `record`.
+        device, jit, randomness, layers: As for `record`.
 
     Returns:
         The Prepared.
@@ -77,14 +81,14 @@ def prepared(
     if framework == "torch":
         if weights is not None:
             raise ValueError("record: weights= is for the JAX model; torch is recorded with its own")
-        return _torch(given, inputs, device, randomness)
+        return _torch(given, inputs, device, randomness, layers)
     if beside is None or not isinstance(beside.model, RecordedWeights):
         got = "" if beside is None else "; the recording beside is of a function"
         raise TraceError(f"record: {WANTED}{got}")
-    return _jax(given, inputs, beside, weights, jit)
+    return _jax(given, inputs, beside, weights, jit, layers)
 
 
-def _torch(given: Any, inputs: dict[str, Any], device: str, randomness: int | None) -> Prepared:
+def _torch(given: Any, inputs: dict[str, Any], device: str, randomness: int | None, layers: bool) -> Prepared:
     from parity.sides.torch_forward import forward
     from parity.sides.torch_model import TorchModel
     from parity.sides.torch_side import TorchSide
@@ -102,12 +106,18 @@ def _torch(given: Any, inputs: dict[str, Any], device: str, randomness: int | No
         model.parameters, model.buffers, model.aliases, tuple(model.weights), model.frozen, model.training
     )
     if not replay.draws.get("torch") and randomness is None:
-        return Prepared(TorchSide(function), whole, _told_apart(weights, inputs), weights, None)
+        within = torch_layers(as_torch_side(given), model, function, tuple(inputs.values())) if layers else Layers()
+        told = _told_apart(weights, inputs)
+        if within.function is None:
+            return Prepared(TorchSide(function), whole, told, weights, None)
+        return Prepared(
+            TorchSide(function), whole, told, weights, None, (TorchSide(within.function), within.arguments(whole))
+        )
     running = ReplayedSide(TorchSide(replayable("torch", function)), replay)
     return Prepared(running, whole, _told_apart(weights, inputs), weights, replay)
 
 
-def _jax(given: Any, inputs: dict[str, Any], beside: Recording, weights: Any, jit: bool) -> Prepared:
+def _jax(given: Any, inputs: dict[str, Any], beside: Recording, weights: Any, jit: bool, layers: bool) -> Prepared:
     from parity.sides import jax_forward
     from parity.sides.jax_model import jax_model
 
@@ -135,6 +145,11 @@ def _jax(given: Any, inputs: dict[str, Any], beside: Recording, weights: Any, ji
     if outputs:
         pairs = ", ".join(f"{t} / {j}" for t, j in outputs.items())
         remarks.append(f"outputs matched by position, torch / jax: {pairs}")
+    within = Layers()
+    if layers:
+        renamed = {j: t for t, j in outputs.items()}
+        within = jax_layers(as_jax_side(given), found, beside, tuple(inputs.values()), renamed, mode=torch.training)
+        remarks += [within.remark] if within.remark else []
     record = RecordedMatch(
         {name: found.beside(name) for name, paths in found.correspondence.sources.items() if paths},
         outputs,
@@ -142,8 +157,13 @@ def _jax(given: Any, inputs: dict[str, Any], beside: Recording, weights: Any, ji
         found.state,
         tuple({"stage": f.stage, "torch": f.torch_path, "jax": f.jax_path, "message": f.message} for f in findings),
         tuple(remarks),
+        within.taken,
     )
-    return Prepared(mapped(running, torch, model, found), whole, _told_apart(torch, inputs), record, replay)
+    ready = Prepared(mapped(running, torch, model, found), whole, _told_apart(torch, inputs), record, replay)
+    if within.function is None:
+        return ready
+    inside = mapped(side("jax", within.function, jit=jit), torch, model, found)
+    return replace(ready, layers=(inside, within.arguments(whole)))
 
 
 def _matched(torch: RecordedWeights, model: Any, weights: Any) -> Match:

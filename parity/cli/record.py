@@ -43,6 +43,9 @@ def record(
     device: Annotated[Device, typer.Option(help="Where it runs.")] = Device.CPU,
     dtype: Dtypes = None,
     no_gradient: NoGradient = False,
+    no_layers: Annotated[
+        bool, typer.Option("--no-layers", help="Of a model: outputs alone, without what each layer gives.")
+    ] = False,
     randomness: Randomness = None,
 ) -> None:
     """Run one side and keep what a comparison needs, where the other framework need not be."""
@@ -62,6 +65,7 @@ def record(
             "device": device.value,
             "dtypes": dtypes_of(dtype),
             "gradient": not no_gradient,
+            "layers": not no_layers,
             "randomness": randomness,
         },
     )

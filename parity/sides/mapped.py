@@ -10,7 +10,7 @@ from parity.sides.correspondence import Correspondence
 from parity.trace import Trace
 
 PARAMETERS, STATE, FIXED, OWN = "parameters", "state", "fixed", "own"
-INPUTS, TARGETS, OPTIMIZER = "inputs", "targets", "optimizer"
+INPUTS, TARGETS, OPTIMIZER, LAYERS = "inputs", "targets", "optimizer", "layers"
 """Arguments of both models' functions, and the first parts of their tensors' names: torch's parameters and buffers that
 have a partner, torch's parameters that have none, JAX's leaves that keep their own values; the rest is plain."""
 

@@ -1,5 +1,6 @@
 """What a Recording of a model holds beside its runs: torch's weights, or where JAX's leaves stand beside them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,9 @@ from parity.trace.header import array_of, list_of, mapping_of, objects_of, text_
 from parity.trace.tensorfile import TraceError
 
 WEIGHTS = "weights/"  # prefix of an array's name in a file
+
+MOST = 1 << 24
+"""Features of one layer that a file is believed."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,62 @@ class RecordedWeights:
 
 
 @dataclass(frozen=True)
+class RecordedLayer:
+    """One array that a JAX layer gives, and what of torch's it is.
+
+    Attributes:
+        name: Under which both sides' recordings of JAX's layers have it.
+        jax: The layer's path, as a reader should see it.
+        torch: Names of torch's calls; of several the outputs are joined along their last axis.
+        rows: Places along that axis that alone are this layer's; None for all of one call's.
+        place: In the output of torch's call.
+    """
+
+    name: str
+    jax: str
+    torch: tuple[str, ...]
+    rows: tuple[int, ...] | None = None
+    place: str = ""
+
+    def header(self) -> dict[str, Any]:
+        """All of it, as JSON holds it; rows as ranges."""
+        text = None if self.rows is None else " ".join(f"{a}:{b}" for a, b in _ranges(self.rows))
+        return {"name": self.name, "jax": self.jax, "torch": list(self.torch), "rows": text, "place": self.place}
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any]) -> "RecordedLayer":
+        """From what `header` gave; wrong types are refused by name.
+
+        Raises:
+            TraceError: Without the file's name, which the caller knows.
+        """
+        rows = None if header.get("rows") is None else _rows(text_of(header, "rows"))
+        torch = tuple(list_of(header, "torch"))
+        if not torch:
+            raise TraceError("a recorded layer is none of torch's")
+        return cls(text_of(header, "name"), text_of(header, "jax"), torch, rows, text_of(header, "place"))
+
+
+def _ranges(rows: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Places that follow each other as (first, one past the last)."""
+    found: list[tuple[int, int]] = []
+    for row in rows:
+        if found and found[-1][1] == row:
+            found[-1] = (found[-1][0], row + 1)
+        else:
+            found.append((row, row + 1))
+    return found
+
+
+def _rows(text: str) -> tuple[int, ...]:
+    parts = [re.fullmatch(r"(\d{1,9}):(\d{1,9})", part) for part in text.split()]
+    ranges = [range(int(p[1]), int(p[2])) for p in parts if p is not None]
+    if not ranges or len(ranges) != len(parts) or sum(map(len, ranges)) > MOST:
+        raise TraceError("a recorded layer has rows that are none")
+    return tuple(row for part in ranges for row in part)
+
+
+@dataclass(frozen=True)
 class RecordedMatch:
     """Where a JAX model's leaves stand beside the torch model's, and what that alone told.
 
@@ -85,6 +145,7 @@ class RecordedMatch:
         state: Torch's buffers that JAX keeps as state.
         findings: Differences of structure: stage, torch, jax and message.
         remarks: What a reader should know.
+        layers: What of torch's each recorded layer is.
     """
 
     beside: Mapping[str, str] = field(default_factory=dict)
@@ -93,6 +154,7 @@ class RecordedMatch:
     state: tuple[str, ...] = ()
     findings: tuple[Mapping[str, str], ...] = ()
     remarks: tuple[str, ...] = ()
+    layers: tuple[RecordedLayer, ...] = ()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """None: the weights are in torch's recording."""
@@ -107,6 +169,7 @@ class RecordedMatch:
             "state": list(self.state),
             "findings": [dict(f) for f in self.findings],
             "remarks": list(self.remarks),
+            "layers": [layer.header() for layer in self.layers],
         }
 
     @classmethod
@@ -124,6 +187,7 @@ class RecordedMatch:
             tuple(list_of(header, "state")),
             tuple({key: text_of(found, key) for key in told} for found in objects_of(header, "findings")),
             tuple(list_of(header, "remarks")),
+            tuple(RecordedLayer.of(layer) for layer in objects_of(header, "layers")),
         )
 
 

@@ -13,6 +13,7 @@ from parity.trace.tensorfile import TraceError, read, write
 from parity.trace.trace import Trace
 
 FRAMEWORKS, PLANS = ("torch", "jax"), ("reference", "working")
+LAYERS = "layers/"  # prefix of an array's name in a file
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Recording:
         name: What was recorded.
         environment: Versions, devices and threads of the host, by name.
         model: Of a model: torch's weights, or where JAX's leaves stand beside them; None of a function.
+        layers: Of a model: what its layers gave and the gradients that reached them, one Recorded a working dtype.
     """
 
     framework: str
@@ -102,12 +104,15 @@ class Recording:
     name: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     model: RecordedModel | None = None
+    layers: tuple[Recorded, ...] = ()
 
     def __str__(self) -> str:
         tensors = len(self.parts[0].working.tensors) if self.parts else 0
         dtypes = ", ".join(part.dtype for part in self.parts)
         what = "outputs and gradients" if self.gradient else "outputs"
-        return f"{self.framework} on {self.device}: {tensors} tensors ({what}) at float64 and {dtypes}"
+        layers = sum(name.startswith("forward/layer.") for part in self.layers[:1] for name in part.working.tensors)
+        more = f"; {layers} tensors of layers" if layers else ""
+        return f"{self.framework} on {self.device}: {tensors} tensors ({what}) at float64 and {dtypes}{more}"
 
     def part(self, dtype: str) -> Recorded | None:
         """What was recorded at a working dtype, or None."""
@@ -123,6 +128,7 @@ class Recording:
             OSError: If it cannot be written; the message says what, where and the next step.
         """
         arrays = {name: array for part in self.parts for name, array in _arrays(part)}
+        arrays |= {f"{LAYERS}{name}": array for part in self.layers for name, array in _arrays(part)}
         arrays |= {} if self.model is None else self.model.arrays()
         header = {
             "kind": "recording",
@@ -136,6 +142,7 @@ class Recording:
             "environment": dict(self.environment),
             "parts": [_header(part) for part in self.parts],
             "model": None if self.model is None else self.model.header(),
+            "layers": [_header(part) for part in self.layers],
         }
         write(path, arrays, header)
 
@@ -166,6 +173,7 @@ class Recording:
                 text_of(header, "name"),
                 mapping_of(header, "environment"),
                 model_of(header.get("model"), framework, arrays),
+                tuple(_part(part, arrays, LAYERS) for part in objects_of(header, "layers")),
             )
         except TraceError as error:
             raise TraceError(f"trace: {path}: {error}") from error
@@ -193,11 +201,11 @@ def _header(part: Recorded) -> dict[str, Any]:
     }
 
 
-def _part(header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Recorded:
+def _part(header: dict[str, Any], arrays: Mapping[str, np.ndarray], prefix: str = "") -> Recorded:
     dtype = text_of(header, "dtype", ("float64", "float32", "bfloat16", "float16"))
     lacking = text_of(header, "lacking")
     traces = {
-        plan: Trace.of(header[plan], arrays, f"{dtype}/{plan}/") if header.get(plan) is not None else None
+        plan: Trace.of(header[plan], arrays, f"{prefix}{dtype}/{plan}/") if header.get(plan) is not None else None
         for plan in PLANS
     }
     working, reference = traces["working"], traces["reference"]
@@ -208,7 +216,9 @@ def _part(header: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Recorded:
         raise TraceError("the header's 'measured' is no object")
     measured = Measured(
         **{
-            kind.name: {name: array_of(arrays, f"{dtype}/{kind.name}/{name}") for name in list_of(names, kind.name)}
+            kind.name: {
+                name: array_of(arrays, f"{prefix}{dtype}/{kind.name}/{name}") for name in list_of(names, kind.name)
+            }
             for kind in fields(Measured)
         }
     )

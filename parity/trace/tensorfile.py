@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.files import open_to_read, write_atomically
 
-FORMAT = 4
+FORMAT = 5
 """Of our header; a reader refuses what it does not know."""
 
 HEADER_LIMIT = 8 << 20

@@ -77,7 +77,7 @@ def test_what_is_written_is_read_and_safetensors_reads_the_same(path):
         ({"__metadata__": {"parity": {"format": 3}}}, "has no entry 'parity'"),
         ({"__metadata__": {"parity": "[]"}}, "is a list, wanted an object"),
         ({"__metadata__": {"parity": '{"format": NaN}'}}, "NaN is no number in JSON"),
-        ({"__metadata__": {"parity": '{"format": 2}'}}, "has format 2, this version reads 4; write the file again"),
+        ({"__metadata__": {"parity": '{"format": 2}'}}, "has format 2, this version reads 5; write the file again"),
         ({"__metadata__": {"parity": "{" + '"a":{' * 60_000}}, "nested too deeply|cannot be read"),
         (b"[" * 100_000, "no JSON object"),
         (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply|cannot be read"),

@@ -1,0 +1,87 @@
+"""Two models that were recorded apart: `compare` tells the first layer whose output differs, and how many agree."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import planted
+import pytest
+import torch
+
+import parity
+from parity.trace import RecordedLayer, RecordedMatch, Recording, TraceError
+
+
+def recorded(model: Any, twin: Any, weights: Any, inputs: tuple[Any, ...], path: Any, **options: Any) -> parity.Report:
+    """Both recorded at float64, through files, and compared."""
+    options = {"dtypes": ("float64",), **options}
+    parity.record(model, *inputs, **options).save(path / "torch")
+    parity.record(twin, *inputs, beside=path / "torch", weights=weights, **options).save(path / "jax")
+    return parity.compare(path / "torch", path / "jax")
+
+
+def encoder(path: Any, fault: str, **options: Any) -> parity.Report:
+    torch.manual_seed(0)
+    model, twin = planted.Encoder(), planted.JaxEncoder(fault)
+    return recorded(model, twin, planted.encoder_map(model, twin), planted.encoder_inputs(), path, **options)
+
+
+def images(path: Any, fault: str) -> parity.Report:
+    torch.manual_seed(0)
+    model, twin = planted.Images(), planted.JaxImages(fault)
+    weights = replace(planted.images_map(model, twin), torch_alone={"bn1.num_batches_tracked": "a counter"})
+    return recorded(model.eval(), twin, weights, planted.images_inputs(), path)
+
+
+@pytest.mark.part(0)  # a smaller pair is told apart so every day, in tests/checking/test_compare_models.py
+@pytest.mark.parametrize(
+    ("made", "fault", "layer", "before"),
+    [
+        # The fused projection is three layers in JAX, each beside its own rows of torch's.
+        (encoder, "eps", ("blocks.1.ln2", "layers.1.norm2"), "what 14 layers before it gave agrees"),
+        (encoder, "causal", ("blocks.1.attn.proj", "layers.1.out"), "what 13 layers before it gave agrees"),
+        (encoder, "gelu", ("blocks.1.fc2", "layers.1.down"), "the last blocks.1.fc1, so that it arises here or in"),
+        (images, "group norm eps", ("gn", "n2"), "what 3 layers before it gave agrees, the last conv2"),
+    ],
+)
+def test_the_first_layer_that_differs_is_told_with_both_paths_and_what_agrees_before(
+    tmp_path, made, fault, layer, before
+):
+    report = made(tmp_path, fault)
+    assert (report.first.stage, report.first.torch_path, report.first.jax_path) == ("layer", *layer)
+    assert before in report.first.note
+    assert all(f.follows for f in report.findings if not f and f is not report.first)
+    assert any("no layer was fed" in f.note for f in report.findings)
+
+
+@pytest.mark.part(0)
+def test_two_that_agree_have_no_layer_told(tmp_path):
+    report = encoder(tmp_path, "")
+    assert report, str(report)
+    assert not any(f.stage == "layer" for f in report.findings)
+
+
+@pytest.mark.part(0)
+def test_without_layers_it_is_said_that_it_is_not_told_where(tmp_path):
+    report = encoder(tmp_path, "eps", layers=False, gradient=False)
+    assert report.first.stage == "forward"
+    assert "layers: not recorded of both, so it is not told where they part" in report.results[0].remarks
+    assert Recording.load(tmp_path / "torch").layers == ()
+
+
+def test_what_of_torchs_a_layer_is_comes_back_from_a_file_and_a_hostile_one_is_refused():
+    fused = RecordedLayer("a", "q", ("x", "y#1"), (*range(4), 9, *range(6, 8)), "0")
+    known = RecordedMatch(layers=(fused, RecordedLayer("b", "c", ("d",))))
+    assert known.header()["layers"][0]["rows"] == "0:4 9:10 6:8"
+    assert RecordedMatch.of(known.header(), {}) == known
+    for wrong in ({"rows": "0:999999999"}, {"rows": "4"}, {"rows": ""}, {"rows": 3}, {"torch": []}, {"name": None}):
+        with pytest.raises(TraceError, match=r"rows that are none|wanted a string|is none of torch's"):
+            RecordedLayer.of({**fused.header(), **wrong})
+
+
+def test_a_layer_is_torchs_rows_or_several_of_torchs_side_by_side():
+    from parity.checking.record_layers import joined
+
+    one, other = np.arange(6.0).reshape(2, 3), np.arange(6.0, 12.0).reshape(2, 3)
+    np.testing.assert_array_equal(joined([{"": one}, {"": other}], (0, 3))[""], [[0, 6], [3, 9]])
+    assert joined([{"0": one, "1": other}], None) == {"0": one, "1": other}
