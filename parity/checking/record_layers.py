@@ -116,7 +116,7 @@ def _jax(
             call_name, _, place = name.removeprefix("forward/layer.").partition(".")
             outputs.setdefault(call_name, {})[place] = array
     called = {name.partition("#")[0].replace("/", ".") for name in outputs}
-    parts: dict[str, "Part"] = {}
+    parts: dict[str, Part] = {}
 
     def sources(path: str, number: int) -> tuple[str, ...]:
         return tuple(m.replace(".", "/") + (f"#{number}" if number else "") for m in parts[path].torch)

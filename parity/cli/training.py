@@ -89,9 +89,9 @@ def _optimizer(names: tuple[str, ...]) -> Any:
 
 def _of_torch(name: str, settings: str, typed: str) -> Any:
     """A class of torch.optim by its name in any case, with settings: sgd:lr=0.1,momentum=0.9."""
-    import torch
+    from parity.sides import torch_optimizers
 
-    known = {n.lower(): n for n, kind in vars(torch.optim).items() if isinstance(kind, type) and n != "Optimizer"}
+    known = torch_optimizers.names()
     if name.lower() not in known:
         near = difflib.get_close_matches(name.lower(), known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
@@ -103,12 +103,10 @@ def _of_torch(name: str, settings: str, typed: str) -> Any:
         options = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
     except (ValueError, SyntaxError, AssertionError):
         _refuse(f"--optimizer {typed!r}: {settings!r} are no NAME=NUMBER; wanted such as sgd:lr=0.1,momentum=0.9")
-    kind = getattr(torch.optim, known[name.lower()])
     try:
-        kind([torch.nn.Parameter(torch.zeros(1))], **options)
+        return torch_optimizers.factory(name.lower(), options)
     except (TypeError, ValueError) as error:
         _refuse(f"--optimizer {typed!r}: {error}")
-    return lambda parameters: kind(parameters, **options)
 
 
 def _targets(asked: Asked, sides: tuple[Named, ...]) -> Any:
