@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import io
 import re
 import shutil
 import sys
@@ -57,6 +58,21 @@ def said(text):
     return [word for word in re.sub(r"[-\d.]+(e[-+]\d+)?|[─\s]+", " ", text).split() if word not in ("s", "min")]
 
 
+def drawn(report):
+    """The picture of a report as the README shows it: its text is text."""
+    from matplotlib import rc_context
+
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "parity"}):
+        stream = io.StringIO()
+        report.plot().savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
+
+
+def legends(picture):
+    """What a picture says, but for the numbers of its axes, which another machine's rounding may move."""
+    return [text for text in re.findall(r"<text[^>]*>([^<]*)</text>", picture) if not re.match(r"\d", text)]
+
+
 def test_the_session_goes_from_the_first_line_to_the_fix_as_it_says(tmp_path, monkeypatch):
     port = re.search(r"```python\n(import jax, numpy as np, torch\nfrom flax.*?)```", README, re.S)[1]
     sessions = re.findall(r"```text\n\$ (parity check port:TorchNet port:JaxNet)\n(.*?)```", README, re.S)
@@ -84,6 +100,11 @@ def test_the_session_goes_from_the_first_line_to_the_fix_as_it_says(tmp_path, mo
     assert f"fix: {first.cause.fix}" in README
     assert not first
     assert second
+    picture, committed = drawn(first), ROOT / "docs" / "port.svg"
+    (tmp_path / "port.svg").write_text(picture)
+    assert "](docs/port.svg)" in README
+    assert "differs: norm" in legends(picture)
+    assert legends(picture) == legends(committed.read_text()), f"copy {tmp_path / 'port.svg'} to {committed}"
 
 
 def test_the_commands_it_names_exist():

@@ -185,7 +185,7 @@ def _draw_differences(panel: "Axes", curve: Curve, colors: Mapping[str, str]) ->
 
 def _dress(panel: "Axes", colors: Mapping[str, str], below: str) -> None:
     panel.patch.set_visible(False)
-    panel.set_xlabel(below, fontsize=9, color=colors["ink"])
+    panel.set_xlabel(below, fontsize=9, color=colors["ink"], loc="right")  # the legend stands at the left
     panel.tick_params(labelsize=8, color=colors["faint"], labelcolor=colors["ink"], which="both")
     panel.grid(color=colors["faint"], alpha=0.25, linewidth=0.6)
     for name, spine in panel.spines.items():

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from parity.report.sources import SIDES, Part, concepts, file_of, merged, modules_of, parts
@@ -58,7 +59,17 @@ def print_pair(concept: str, console: "Console") -> None:
     Raises:
         ValueError: If there is no such pair.
     """
-    for number, module in enumerate(modules_of(concept)):
+    modules = modules_of(concept)
+    if console.is_terminal:
+        _print(modules, console)
+        return
+    with console.capture() as captured:  # rich fills every line up with spaces, which a file has no need of
+        _print(modules, console)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def _print(modules: list[str], console: "Console") -> None:
+    for number, module in enumerate(modules):
         if number:
             console.print()
         _Printer(console).print(module)
@@ -87,7 +98,7 @@ class _Printer:
     def _part(self, torch: Part, jax: Part) -> None:
         docs = list(dict.fromkeys(part.doc for part in (torch, jax) if part.doc))
         for doc in docs:
-            self.console.print(_indented(self._text(doc, "italic")), highlight=False)
+            self.console.print(_indented(self._text(_hanging(doc, self.console.width - 2), "italic")), highlight=False)
         if docs and (torch.code or jax.code):
             self.console.print()
         if torch.code == jax.code:
@@ -140,6 +151,16 @@ def _columns(left: "RenderableType", right: "RenderableType") -> "RenderableType
     grid.add_column(ratio=1)
     grid.add_row(left, right)
     return grid
+
+
+def _hanging(doc: str, width: int) -> str:
+    """A docstring whose long lines go on under themselves, and further in where they are indented."""
+    lines = []
+    for line in doc.splitlines():
+        indent = len(line) - len(line.lstrip())
+        inside = " " * (indent + 4 if indent else 0)
+        lines += wrap(line.lstrip(), max(width, 40), initial_indent=" " * indent, subsequent_indent=inside) or [""]
+    return "\n".join(lines)
 
 
 def _indented(body: "RenderableType") -> "RenderableType":

@@ -245,3 +245,11 @@ def test_showing_imports_no_framework():
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_a_long_line_of_a_docstring_goes_on_further_in_and_a_pipe_gets_no_space_at_a_line_s_end():
+    stream = io.StringIO()
+    show.print_pair("spiral", Console(file=stream, width=80))
+    text = stream.getvalue()
+    assert '(D, K) and "b" (K,); with a hidden layer "W" (D, H), "b" (H,),\n          "W2" (H, K)' in text
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
