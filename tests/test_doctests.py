@@ -29,7 +29,7 @@ def run(module: ModuleType, extra: dict[str, object]) -> None:
     assert runner.summarize(verbose=False).failed == 0, "".join(said)
 
 
-INSIDE = ("parity/cli/", "parity/sides/jax_side", "parity/sides/torch_side")
+INSIDE = ("parity/cases/", "parity/cli/", "parity/sides/jax_side", "parity/sides/torch_side")
 """Where the harness uses names that users import from elsewhere, for something of its own."""
 
 
