@@ -44,7 +44,7 @@ from jax_impl.functional.convolution import (
     conv_transpose2d,
     conv_transpose3d,
 )
-from jax_impl.functional.distance import cosine_similarity, normalize, pairwise_distance
+from jax_impl.functional.distance import cosine_similarity, normalize, pairwise_distance, pdist
 from jax_impl.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from jax_impl.functional.embedding import embedding, embedding_bag, embedding_renorm
 from jax_impl.functional.folding import fold, unfold
@@ -148,6 +148,7 @@ __all__ = [
     "gumbel_softmax",
     "cosine_similarity",
     "pairwise_distance",
+    "pdist",
     "normalize",
     "dropout",
     "dropout1d",

@@ -2,13 +2,14 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
 from jax_impl.functional.arguments import axis_of
 from jax_impl.functional.gradients import straight_through
 
-__all__ = ["vector_norm", "cosine_similarity", "pairwise_distance", "normalize"]
+__all__ = ["vector_norm", "cosine_similarity", "pairwise_distance", "pdist", "normalize"]
 
 
 def vector_norm(x: Float[Array, "..."], p: float = 2.0, dim: int = -1, keepdim: bool = False) -> Float[Array, "..."]:
@@ -110,6 +111,44 @@ def pairwise_distance(
     """
     x1, x2 = _together("pairwise_distance", x1, x2)
     return vector_norm(x1 - x2 + eps, p, -1, keepdim)
+
+
+def pdist(input: Float[Array, "N D"], p: float = 2.0) -> Float[Array, " M"]:
+    """|x_i - x_j| in the p-norm for every pair i < j: (0, 1), (0, 2), ..., (1, 2), ...
+
+    The slope is 0 between equal rows; for p infinite each of the largest differences has all of it.
+
+    Args:
+        input: x (N, D), floating.
+        p: of the norm, not negative.
+
+    Returns:
+        (N (N - 1) / 2,).
+
+    Raises:
+        RuntimeError: where input has not two axes or is not floating, or p is negative.
+
+    Examples:
+        >>> pdist(array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]])).tolist()
+        [5.0, 1.0, 4.242640495300293]
+
+    References:
+        PyTorch, torch.nn.functional.pdist.
+    """
+    if input.ndim != 2 or not jnp.issubdtype(input.dtype, jnp.floating):
+        raise RuntimeError(f"pdist: input is {input.dtype} of shape {tuple(input.shape)}, wanted floats of (N, D)")
+    if p < 0:
+        raise RuntimeError(f"pdist: p is {p}, wanted 0 or more")
+    i, j = np.triu_indices(len(input), 1)
+    apart = input[i] - input[j]  # (M, D)
+    if 0 in apart.shape:
+        return jnp.zeros(len(i), input.dtype)
+    length = vector_norm(apart, p)
+    if p != jnp.inf:
+        return length
+    largest = jax.lax.stop_gradient(jnp.abs(apart) == length[:, None])
+    sign = jax.lax.stop_gradient(jnp.sign(apart))
+    return straight_through(length, jnp.where(largest, apart * sign, 0).sum(-1))
 
 
 def normalize(input: Float[Array, "*S"], p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Float[Array, "*S"]:

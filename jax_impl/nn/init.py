@@ -6,6 +6,7 @@ References:
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
@@ -29,6 +30,17 @@ __all__ = [
     "kaiming_normal_",
     "orthogonal_",
     "sparse_",
+    "uniform",
+    "normal",
+    "constant",
+    "eye",
+    "dirac",
+    "xavier_uniform",
+    "xavier_normal",
+    "kaiming_uniform",
+    "kaiming_normal",
+    "orthogonal",
+    "sparse",
 ]
 
 Tensor = TypeVar("Tensor", nnx.Variable, Array)
@@ -352,6 +364,34 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     place = jnp.argsort(jax.random.uniform(order, tensor.shape), axis=0)  # a permutation of the rows in each column
     kept = place >= math.ceil(sparsity * tensor.shape[0])
     return _filled(tensor, jnp.where(kept, std * jax.random.normal(values, tensor.shape, _drawn(tensor)), 0))
+
+
+def _deprecated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function under the name that it had before torch marked with an underscore what writes in place."""
+    name = function.__name__
+
+    def old(*arguments: Any, **options: Any) -> Any:
+        warnings.warn(
+            f"`nn.init.{name[:-1]}` is now deprecated in favor of `nn.init.{name}`.", FutureWarning, stacklevel=2
+        )
+        return function(*arguments, **options)
+
+    old.__name__ = old.__qualname__ = name[:-1]
+    old.__doc__ = f"{name} under its old name, which torch deprecates."
+    return old
+
+
+uniform = _deprecated(uniform_)
+normal = _deprecated(normal_)
+constant = _deprecated(constant_)
+eye = _deprecated(eye_)
+dirac = _deprecated(dirac_)
+xavier_uniform = _deprecated(xavier_uniform_)
+xavier_normal = _deprecated(xavier_normal_)
+kaiming_uniform = _deprecated(kaiming_uniform_)
+kaiming_normal = _deprecated(kaiming_normal_)
+orthogonal = _deprecated(orthogonal_)
+sparse = _deprecated(sparse_)
 
 
 def _key(what: str, generator: Generator | None) -> Array:

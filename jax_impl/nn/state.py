@@ -95,7 +95,7 @@ def load_state_dict(
     References:
         PyTorch, torch.nn.Module.load_state_dict; safetensors' format.
     """
-    given = _read(state_dict)
+    given = _since_renamed(_read(state_dict), [name for name, _, _ in _persistent(module)])
     missing: list[str] = []
     complaints: list[str] = []
     writes: list[tuple[nnx.Variable, Array]] = []
@@ -144,6 +144,19 @@ def _read(state: Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str, Any
             "safetensors file"
         )
     return state
+
+
+def _since_renamed(state: Mapping[str, Any], names: list[str]) -> Mapping[str, Any]:
+    """The state, with what torch's older weight_norm called weight_g and weight_v under its present names."""
+    renamed = dict(state)
+    for name in names:
+        prefix, found, rest = name.rpartition("parametrizations.")
+        if found and rest.endswith(".original0"):
+            old = prefix + rest.removesuffix(".original0")
+            if f"{old}_g" in renamed and f"{old}_v" in renamed:
+                renamed[name] = renamed.pop(f"{old}_g")
+                renamed[f"{name[:-1]}1"] = renamed.pop(f"{old}_v")
+    return renamed
 
 
 def _array(value: Any, dtype: Any) -> Array:

@@ -49,7 +49,13 @@ def _modes(module: Any) -> dict[str, bool]:
     found = {}
     for path, part in nnx.iter_modules(module):
         name = ".".join(map(str, path)) or type(part).__name__
-        rate = getattr(part, "rate", getattr(part, "dropout_rate", 0.0))
+        rates = (getattr(part, name, None) for name in ("rate", "dropout_rate", "p", "dropout"))  # torch's names too
+        rate = next((rate for rate in rates if isinstance(rate, float)), 0.0)
+        training = getattr(part, "training", None)
+        if isinstance(training, bool):  # a layer written as torch's are
+            if rate > 0.0 or getattr(part, "running_mean", None) is not None:
+                found[f"{name}.training={training}"] = training
+            continue
         deterministic = getattr(part, "deterministic", None)
         running = getattr(part, "use_running_average", None)
         if isinstance(deterministic, bool) and isinstance(rate, float) and rate > 0.0:

@@ -18,6 +18,11 @@ CALLS = {
     "distance, 3": lambda F, x, y: F.pairwise_distance(x, y, 3.0, eps=0.0),
     "distance, infinite": lambda F, x, y: F.pairwise_distance(x, y, float("inf"), eps=0.0),
     "distance, count": lambda F, x, y: F.pairwise_distance(x, y, 0.0, eps=0.0),
+    "pairs": lambda F, x, y: F.pdist(x),
+    "pairs, 1": lambda F, x, y: F.pdist(x, 1.0),
+    "pairs, a half": lambda F, x, y: F.pdist(y, 0.5),
+    "pairs, infinite": lambda F, x, y: F.pdist(x, float("inf")),
+    "pairs, count": lambda F, x, y: F.pdist(x, 0.0),
     "normalize": lambda F, x, y: F.normalize(x),
     "normalize, 1": lambda F, x, y: F.normalize(x, 1.0, 0, 2.0),
 }

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from nn import module_record
 
 PROPERTY = "torch module"
-"""Property of a test of one module: {"module", "ran", "of"}, or {"module", "missing"}."""
+"""Property of a test of one module: {"module", "ran", "of"}, {"module", "missing"}, or {"refused"}: error inputs."""
 
 MODULES = tuple(
     """
@@ -35,20 +36,24 @@ def summarised(told: list[dict]) -> list[str]:
         told: What the tests of modules recorded.
     """
     missing = [one for one in told if "missing" in one]
+    modules = [one for one in told if "module" in one]
     ran = sum(one.get("ran", 0) for one in told)
     of = sum(one.get("of", 0) for one in told)
-    line = f"torch's table of modules: {len(told) - len(missing)} of {len(MODULES)} modules, {ran:,} of {of:,} samples"
+    line = (
+        f"torch's table of modules: {len(modules) - len(missing)} of {len(MODULES)} modules, {ran:,} of {of:,} samples"
+    )
     lines = [line + ("" if ran == of else " of theirs; --whole runs all")]
     reasons = dict.fromkeys(one["missing"] for one in missing)
     for reason in reasons:
         names = [one["module"] for one in missing if one["missing"] == reason]
         lines.append(f"  {reason}: {' '.join(names)}")
-    return lines
+    refused = sum(one.get("refused", 0) for one in told)
+    return [*lines, f"  {refused} of torch's error inputs are refused here too"] if refused else lines
 
 
 def write(terminalreporter: pytest.TerminalReporter) -> None:
     """Write the summary, where tests of modules ran."""
     reports = [r for key in ("passed", "failed") for r in terminalreporter.stats.get(key, []) if r.when == "call"]
     told = [json.loads(value) for r in reports for name, value in r.user_properties if name == PROPERTY]
-    for line in summarised(told) if told else []:
+    for line in [*summarised(told), *module_record.lines(module_record.kept(), MODULES)] if told else []:
         terminalreporter.write_line(line)

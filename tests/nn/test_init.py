@@ -1,5 +1,7 @@
 """Initial values: the same distributions as torch.nn.init, by moments, bounds and the Kolmogorov-Smirnov test."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,8 @@ import torch
 from flax import nnx
 from scipy import stats
 
-from jax_impl.nn import Linear, Parameter, init
+from jax_impl import nn
+from jax_impl.nn import Parameter, init
 
 SHAPE = (128, 256)
 ROWS = {
@@ -81,6 +84,19 @@ def test_what_is_not_random_is_torch_s(name, shape, args):
     assert np.array_equal(theirs, np.asarray(getattr(init, name)(jnp.full(shape, 7.0), *args)))
 
 
+@pytest.mark.parametrize("name", [name for name in torch.nn.init.__all__ if f"{name}_" in torch.nn.init.__all__])
+def test_an_old_name_without_its_underscore_does_the_same_and_says_so(name):
+    args = {"constant": (0.3,), "sparse": (0.5,)}.get(name, ())
+    tensor = jnp.ones((3, 3, 3) if name == "dirac" else (3, 3))
+    given = {} if name in ("constant", "eye", "dirac") else {"generator": jax.random.key(0)}
+    with pytest.warns(FutureWarning) as told:
+        found = getattr(init, name)(tensor, *args, **given)
+    assert jnp.array_equal(found, getattr(init, f"{name}_")(tensor, *args, **given))
+    with pytest.warns(FutureWarning) as theirs:
+        getattr(torch.nn.init, name)(torch.ones(tensor.shape), *args)
+    assert str(told[0].message) == str(theirs[0].message)
+
+
 def test_rows_or_columns_are_orthonormal_and_each_column_has_its_zeros():
     for shape in ((4, 3, 5), (20, 4)):
         w = np.asarray(init.orthogonal_(jnp.zeros(shape), 2.0, generator=jax.random.key(0))).reshape(shape[0], -1)
@@ -124,11 +140,41 @@ def test_there_is_no_global_generator():
         init.uniform_(jnp.zeros(3))
 
 
-def test_a_linear_layer_starts_as_torch_s_does():
+LAYERS = {
+    "Linear": (64, 512),
+    "Bilinear": (16, 24, 32),
+    "Conv1d": (32, 64, 5),
+    "Conv2d": (32, 64, 3),
+    "ConvTranspose2d": (48, 24, 3),
+    "Embedding": (128, 32),
+    "LSTM": (24, 48),
+    "GRUCell": (48, 64),
+    "MultiheadAttention": (64, 4),
+    "TransformerEncoderLayer": (64, 4, 128),
+    "PReLU": (3,),
+    "BatchNorm2d": (8,),
+    "GroupNorm": (2, 8),
+}
+
+
+def starts_alike(name, changed=lambda value: value):
+    """Whether every parameter starts in torch's distribution, and the parameters that are no draws as torch's."""
     torch.manual_seed(0)
-    theirs = torch.nn.Linear(64, 512)
-    ours = Linear(64, 512, rngs=nnx.Rngs(0))
-    for name in ("weight", "bias"):
-        left, right = getattr(theirs, name).detach().numpy(), np.asarray(getattr(ours, name)[...])
-        assert stats.ks_2samp(left.ravel(), right.ravel()).pvalue > ALARM
-        assert np.abs(right).max() <= 1 / 8
+    module = getattr(nn, name)
+    rngs = {"rngs": nnx.Rngs(0)} if "rngs" in inspect.signature(module.__init__).parameters else {}
+    theirs, ours = getattr(torch.nn, name)(*LAYERS[name]), module(*LAYERS[name], **rngs)
+    pairs = [(value.numpy(), changed(np.asarray(ours.state_dict()[key]))) for key, value in theirs.state_dict().items()]
+    return all(
+        stats.ks_2samp(left.ravel(), right.ravel()).pvalue > ALARM if np.ptp(left) else np.array_equal(left, right)
+        for left, right in pairs
+    )
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_starts_as_torch_s_does(name):
+    assert starts_alike(name)
+
+
+def test_a_start_that_is_off_by_a_tenth_is_seen():
+    assert not starts_alike("Conv2d", lambda value: value * 1.1)
+    assert not starts_alike("BatchNorm2d", lambda value: value + 0.1)

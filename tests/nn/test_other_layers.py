@@ -104,6 +104,24 @@ def _below(state):
     return {f"module.{name}": value for name, value in state.items()}
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["BatchNorm", "InstanceNorm"])
+def test_a_lazy_norm_is_made_by_its_first_input_and_is_the_plain_one_then(kind, axes):
+    x = jnp.asarray(X, jnp.float32).reshape(2, 3, *(1,) * (axes - 1), 8)
+    layer = getattr(J, f"Lazy{kind}{axes}d")()
+    assert layer.has_uninitialized_params()
+    plain = getattr(J, f"{kind}{axes}d")(3, affine=True, track_running_stats=True)
+    assert list(layer.state_dict()) == list(plain.state_dict())
+    assert jnp.array_equal(layer(x), plain(x))
+    assert not layer.has_uninitialized_params()
+    assert all(jnp.array_equal(value, plain.state_dict()[name]) for name, value in layer.state_dict().items())
+    loaded = getattr(J, f"Lazy{kind}{axes}d")()
+    loaded.load_state_dict(plain.state_dict())
+    assert jnp.array_equal(loaded.eval()(x), plain.eval()(x))
+    with pytest.raises(ValueError):
+        getattr(J, f"Lazy{kind}{axes}d")()(x[0, 0, 0])
+
+
 def test_reprs_are_torch_s():
     for theirs, ours, _ in pairs().values():
         if not hasattr(theirs, "parametrizations"):

@@ -74,6 +74,20 @@ def test_values_take_the_dtype_that_the_module_has():
     assert wide.weight[...].dtype == jnp.float32
 
 
+def test_a_weight_norm_s_older_names_load_as_torch_loads_them():
+    old = torch.nn.utils.weight_norm  # deprecated, and what wrote the checkpoints that are meant
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        written = old(torch.nn.Linear(3, 2)).state_dict()
+    assert list(written) == ["bias", "weight_g", "weight_v"]
+    theirs = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(3, 2))
+    theirs.load_state_dict(dict(written))
+    model = nn.Sequential(nn.weight_norm(nn.Linear(3, 2, rngs=nnx.Rngs(0))))
+    model.load_state_dict({f"0.{name}": value for name, value in written.items()})
+    assert equal(nn.state_dict(model[0]), theirs.state_dict())
+    with pytest.raises(RuntimeError, match="Missing key"):  # half of it is nothing
+        model.load_state_dict({f"0.{name}": value for name, value in written.items() if name != "weight_g"})
+
+
 STATES = {
     "missing": lambda state: {name: value for name, value in state.items() if name != "1.b.weight"},
     "unexpected": lambda state: state | {"1.b.bias": torch.ones(2), "x": torch.ones(1), "7.weight": torch.ones(1)},

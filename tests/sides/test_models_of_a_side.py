@@ -12,6 +12,7 @@ import torch
 from flax import nnx
 from torch import nn
 
+from jax_impl import nn as layers_as_torch
 from parity.sides.correspondence import ByMap, ByName
 from parity.sides.given import JaxSide, TorchSide, as_jax_side, as_torch_side, is_model
 from parity.sides.jax_forward import forward as jax_forward
@@ -126,6 +127,18 @@ def test_an_nnx_module_splits_into_parameters_and_state_and_runs_in_a_trace():
     output, after = still({}, {}, (x,))
     assert after["bn.mean"].tolist() == [0.0, 0.0]
     assert np.allclose(output, np.asarray(x) / np.sqrt(1 + 1e-5) + 1)
+
+
+def test_a_layer_that_keeps_its_mode_as_torch_s_do_is_seen_where_the_mode_matters():
+    rngs = nnx.Rngs(0)
+    layers = (layers_as_torch.BatchNorm1d(2), layers_as_torch.Dropout(0.5, rngs=rngs), layers_as_torch.Dropout(0.0))
+    users = layers_as_torch.Sequential(*layers, layers_as_torch.LSTM(2, 2, 2, dropout=0.1, rngs=rngs)).eval()
+    users[0].train()
+    assert jax_model(JaxSide(users)).modes == {
+        "0.training=True": True,
+        "1.training=False": False,
+        "3.training=False": False,
+    }
 
 
 class LinenNorm(linen.Module):

@@ -44,7 +44,7 @@ from torch_impl.functional.convolution import (
     conv_transpose2d,
     conv_transpose3d,
 )
-from torch_impl.functional.distance import cosine_similarity, normalize, pairwise_distance
+from torch_impl.functional.distance import cosine_similarity, normalize, pairwise_distance, pdist
 from torch_impl.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from torch_impl.functional.embedding import embedding, embedding_bag, embedding_renorm
 from torch_impl.functional.folding import fold, unfold
@@ -148,6 +148,7 @@ __all__ = [
     "gumbel_softmax",
     "cosine_similarity",
     "pairwise_distance",
+    "pdist",
     "normalize",
     "dropout",
     "dropout1d",

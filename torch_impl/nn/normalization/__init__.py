@@ -7,6 +7,14 @@ References:
 from torch_impl.nn.normalization.batch import BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm
 from torch_impl.nn.normalization.instance import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from torch_impl.nn.normalization.layer import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from torch_impl.nn.normalization.lazy import (
+    LazyBatchNorm1d,
+    LazyBatchNorm2d,
+    LazyBatchNorm3d,
+    LazyInstanceNorm1d,
+    LazyInstanceNorm2d,
+    LazyInstanceNorm3d,
+)
 
 __all__ = [
     "BatchNorm1d",
@@ -20,4 +28,10 @@ __all__ = [
     "RMSNorm",
     "GroupNorm",
     "LocalResponseNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
 ]
