@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from parity.checking.kinks import at_kinks
-from parity.checking.pooling import MANY, pooled
 from parity.checking.precision import Emulations, explained
 from parity.checking.recorded import APART, RecordedSide
 from parity.checking.runs import ENSEMBLE, RESPONSE_STEP, Runs, response
 from parity.numerics import Finding, Reading, Verdict, asymmetric, float_format, judge
+from parity.numerics.pooling import MANY, pooled
 
 TIE_STEP = 2.0**-50
 """Relative errors that separate a tie from a difference at float64: eight roundings."""
@@ -30,7 +30,7 @@ def judge_tensors(
     float64 stand where values tie.
 
     Of a model with many numbers one disturbed run is made first, and what it moved is pooled among neighbours
-    (`parity.checking.pooling`); where anything but agreement comes of it, all is judged anew from the whole ensemble.
+    (`parity.numerics.pooling`); where anything but agreement comes of it, all is judged anew from the whole ensemble.
 
     Args:
         torch: The torch side, whose operations can be disturbed one by one.

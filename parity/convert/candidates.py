@@ -14,11 +14,14 @@ from parity.convert.parts import (
     Pairs,
     as_products,
     channel_map,
+    chosen_part,
     leaf_blocks,
     paired,
     pattern_of,
     selections,
+    spent,
     turnings,
+    untouched,
 )
 from parity.convert.torch_record import Product, Record
 from parity.convert.values import Index, Rows, column_maps, distance, keys, same
@@ -81,7 +84,7 @@ class Candidates:
         clear = ~several
         own, first = np.unique(ids[clear], return_index=True)
         theirs = found[clear][first]
-        agreed = np.zeros(self.jax.count + 1, np.int64)
+        agreed = np.zeros(self.jax.count + 1, found.dtype)
         agreed[own] = theirs
         if (agreed[ids[clear]] != found[clear]).any():
             return None
@@ -97,12 +100,16 @@ class Candidates:
 
     def _bypattern(self, value: Affine, used: np.ndarray) -> Iterator[Pairs]:
         """Weights as they are, such as rows of an embedding: told apart by which of them repeat where."""
-        ids = value.ids[value.weighted]
+        ids = value.weighted_ids
         pattern = pattern_of(ids)
         offset = _ratio(value)
-        for event in self._ordered(self.plain, ids, lambda e: e.value.ids):
+        size = self.jax.size_of(int(ids[0]))
+        ordered = self._ordered(self.plain, ids, lambda e: e.value.ids)
+        # Of two embeddings that are added either may be the one; that of the same size is tried first, since a wrong
+        # choice shows as late as where one of them is used again, at a head that is tied to it.
+        for event in sorted(ordered, key=lambda e: self.torch.size_of(int(e.value.ids.flat[0])) != size):
             theirs = event.value.ids
-            if theirs.size != ids.size or used[theirs.flat[0]] or not same(offset, _ratio(event.value)):
+            if theirs.size != ids.size or spent(theirs, used) or not same(offset, _ratio(event.value)):
                 continue
             for turned in turnings(theirs, value.ids.shape):
                 if (pattern_of(turned.ravel()) == pattern).all():
@@ -125,7 +132,7 @@ class Candidates:
         rows = Rows(numbers)
         fitting: list[tuple[Product, np.ndarray]] = []
         for event, their_rows in self._ordered(self.products, ids, lambda e: e[0].ids):
-            if used[event.ids].all():
+            if spent(event.ids, used):
                 continue
             matched = their_rows.find(rows)
             if matched is None:
@@ -138,9 +145,7 @@ class Candidates:
         for event, columns in fitting:
             for chosen in selections(wanted, event.ids.shape[1], out_shape, blocks):
                 # A part of the weights may be known, as those rows of a tied embedding that tokens have asked for.
-                pairs = paired(ids, event.ids[np.ix_(columns, chosen)])
-                if not used[pairs[1]].any():
-                    yield pairs
+                yield paired(ids, chosen_part(event.ids, columns, chosen))
         yield from self._fused(ids, fitting, out_shape, used)
 
     def _fused(
@@ -148,7 +153,7 @@ class Candidates:
     ) -> Iterator[Pairs]:
         """Several torch calls with one input, side by side in one JAX call."""
         wanted = ids.shape[1]
-        free = [(e.ids[c], e) for e, c in fitting if e.ids.shape[1] < wanted and not used[e.ids].any()]
+        free = [(e.ids[c], e) for e, c in fitting if e.ids.shape[1] < wanted and untouched(e.ids, used)]
         distinct = {e.ids.tobytes(): i for i, e in reversed(free)}
         parts = [p for _, p in reversed(distinct.items())][:FUSED]
         for count in range(2, len(parts) + 1):
@@ -175,7 +180,11 @@ class Candidates:
     ) -> Iterator[Pairs]:
         back = np.argsort(step.params["dimension_numbers"].rhs_spec)
         for event in self._ordered(self.convolutions, ids, lambda e: e.ids):
-            if event.ids.shape != ids.shape or used[event.ids].any() or event.inputs.shape[:2] != numbers.shape[:2]:
+            if (
+                event.ids.shape != ids.shape
+                or not untouched(event.ids, used)
+                or event.inputs.shape[:2] != numbers.shape[:2]
+            ):
                 continue
             channels = channel_map(numbers, event)
             if channels is None:
@@ -203,11 +212,10 @@ class Candidates:
 
     def _ordered(self, events: list[Any], ids: np.ndarray, of: Any) -> list[Any]:
         """Events in the order of execution, those whose names are alike first; names decide nothing else."""
-        own = _words(self.jax.names_of(ids.ravel()[:: max(1, ids.size // 64)]))
+        own = _words(self.jax.names_of(_some(ids)))
 
         def likeness(event: Any) -> int:
-            theirs = of(event).ravel()
-            return -len(own & _words(self.torch.names_of(theirs[:: max(1, len(theirs) // 64)])))
+            return -len(own & _words(self.torch.names_of(_some(of(event)))))
 
         return sorted(events, key=likeness)
 
@@ -231,11 +239,13 @@ class Candidates:
             found = [(distance(values, o), "outputs", o.shape) for o in outputs]
         elif kind == "dot_general":
             found = [
-                (distance(values, e.inputs), e.path, e.inputs.shape) for e, _ in self.products if not used[e.ids].all()
+                (distance(values, e.inputs), e.path, e.inputs.shape) for e, _ in self.products if not spent(e.ids, used)
             ]
         elif kind == "conv_general_dilated":
             found = [
-                (distance(values, e.inputs), e.path, e.inputs.shape) for e in self.convolutions if not used[e.ids].all()
+                (distance(values, e.inputs), e.path, e.inputs.shape)
+                for e in self.convolutions
+                if not spent(e.ids, used)
             ]
         else:
             for event in (*self.plain, *(e for e, _ in self.scalings)):
@@ -252,11 +262,16 @@ def told(value: Affine) -> np.ndarray:
     return value.off[held] if value.off[held].any() else value.coef[held]
 
 
+def _some(ids: np.ndarray) -> np.ndarray:
+    """Up to some hundred identities, from all over an array."""
+    return np.asarray(ids.flat[np.arange(0, ids.size, max(1, ids.size // 64))])
+
+
 def _words(names: list[str]) -> set[str]:
     return set(re.findall(r"[a-z]+|\d+", " ".join(names).lower()))
 
 
 def _ratio(value: Affine) -> np.ndarray:
     """What is added to weights that all have one coefficient and one offset, in units of the coefficient."""
-    held = value.weighted
-    return (value.off[held] / value.coef[held])[:1]
+    first = slice(1) if value.alike else np.flatnonzero(value.weighted)[:1]
+    return value.off.flat[first] / value.coef.flat[first]

@@ -47,8 +47,8 @@ def _blocks(numbers: np.ndarray, torch: Numbering) -> list[Block]:
 
 def _split(block: Block, torch: Numbering) -> Iterator[Block]:
     """Blocks of one torch leaf each, cut where the leaf changes along an axis; and where one leaf is not regular."""
-    leaf = torch.leaf(block.numbers)
-    if (leaf == leaf.flat[0]).all():
+    first, last = torch.leaf(np.array([block.numbers.min(), block.numbers.max()]))
+    if first == last:
         try:
             described(block, torch)
         except Irregular:
@@ -56,6 +56,7 @@ def _split(block: Block, torch: Numbering) -> Iterator[Block]:
         else:
             yield block
         return
+    leaf = torch.leaf(block.numbers)
     for axis in range(leaf.ndim):
         lines = np.moveaxis(leaf, axis, 0).reshape(leaf.shape[axis], -1)
         edges = [0, *(np.flatnonzero((lines[1:] != lines[:-1]).any(1)) + 1), len(lines)]

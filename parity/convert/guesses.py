@@ -10,7 +10,16 @@ from parity.convert import jax_arithmetic
 from parity.convert.affine import KNOWN, Affine
 from parity.convert.candidates import Candidates
 from parity.convert.lockstep import Lockstep
-from parity.convert.parts import Pairs, as_products, paired, selections, turnings
+from parity.convert.parts import (
+    Pairs,
+    as_products,
+    chosen_part,
+    paired,
+    selections,
+    spent,
+    turnings,
+    untouched,
+)
 from parity.convert.progress import State
 from parity.convert.torch_record import Convolution
 from parity.convert.values import rearrangements
@@ -88,7 +97,7 @@ def of_contraction(search: Lockstep, step: Any, operands: list[Any], state: Stat
         return
     candidates, rows, own = search.candidates, numbers[held[0]], ids[held[0]]
     for event, _ in candidates.products:
-        if event.inputs.shape[1] != rows.shape[1] or state.used[event.ids].all():
+        if event.inputs.shape[1] != rows.shape[1] or spent(event.ids, state.used):
             continue
         matched = _rows(rows, event.inputs)
         gap, columns = _likeliest([(_apart(rows, matched[:, order]), order) for order in _orders(rows.shape[1])])
@@ -96,7 +105,7 @@ def of_contraction(search: Lockstep, step: Any, operands: list[Any], state: Stat
         if len(ids) == 1 and matched.shape == rows.shape:
             put = _as_operand(step, operands, matched[:, columns])
         for chosen in selections(own.shape[1], event.ids.shape[1], out_shape, 1):
-            theirs = event.ids[np.ix_(columns, chosen)]
+            theirs = chosen_part(event.ids, columns, chosen)
             if not state.used[theirs].any():
                 part = 1.0 if len(chosen) == event.ids.shape[1] else PART
                 yield Guess(gap * part, paired(own, theirs), put, None, theirs)
@@ -111,7 +120,7 @@ def _side_by_side(
     groups: dict[bytes, list[Any]] = {}
     for event, _ in search.candidates.products:
         narrow = event.inputs.shape[1] == rows.shape[1] and event.ids.shape[1] < own.shape[1]
-        if narrow and not state.used[event.ids].any():
+        if narrow and untouched(event.ids, state.used):
             groups.setdefault(event.inputs.tobytes(), []).append(event)
     for events in groups.values():
         for start in range(len(events)):
@@ -131,7 +140,7 @@ def _of_convolution(search: Lockstep, step: Any, operands: list[Any], state: Sta
     ids = operands[1].ids.transpose(dims.rhs_spec)
     back = np.argsort(dims.rhs_spec)
     for event in search.candidates.convolutions:
-        if event.ids.shape != ids.shape or state.used[event.ids].any():
+        if event.ids.shape != ids.shape or not untouched(event.ids, state.used):
             continue
         channels = _channels(numbers, event)
         theirs = event.ids[:, channels]

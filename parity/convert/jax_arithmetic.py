@@ -53,6 +53,9 @@ GATHERS: dict[str, Callable[..., np.ndarray]] = {
 }
 """What joins arrays."""
 
+WHOLE = frozenset((*MOVES, "gather", "convert_element_type"))
+"""What takes its elements from one array as they are, so that it may be done before its weights are known."""
+
 SELECTING = frozenset("gather dynamic_slice dynamic_update_slice pad scatter".split())
 """What moves elements as indices or values tell; JAX itself does it."""
 
@@ -180,6 +183,10 @@ def moved(name: str, primitive: Any, params: Params, operands: list[Any]) -> lis
     if name == "select_n" and not isinstance(operands[0], Affine) and np.asarray(operands[0]).dtype.kind == "b":
         return _joined([[[np.where(operands[0], b, a)] for a, b in zip(*map(_parts, operands[1:]), strict=True)]])
     floating = [k for k, x in enumerate(operands) if isinstance(x, Affine) or np.asarray(x).dtype.kind == "f"]
+    if name == "gather" and isinstance(operands[0], Affine) and operands[0].alike:
+        rows = evaluate(name, primitive, params, [operands[0].ids.astype(np.float64), *operands[1:]])[0]
+        if (rows > 0).all():  # none outside, which is NaN
+            return [operands[0].moved(rows.astype(operands[0].ids.dtype))]
     if name in SELECTING:
         parts = []
         for k in range(3):

@@ -13,12 +13,15 @@ from parity.convert.candidates import Candidates, told
 from parity.convert.jax_steps import Number, Operand, Step, Steps
 from parity.convert.mapping_error import Stop
 from parity.convert.parts import Pairs
-from parity.convert.progress import Furthest, State, Unresolved
+from parity.convert.progress import Furthest, Mark, State, Unresolved
 from parity.convert.values import same
 
 PATIENCE = 60.0
 """Seconds of search, after which it says how far it came. A model whose calls are in another order takes some hundred
 restarts of a part, a second or two."""
+
+SPEED = 1e6
+"""Weights for each of which a microsecond more is given: a run through a large model takes as long as its weights."""
 
 TIES = 24
 """Choices that stop at one step and are compared by how near their numbers are to torch's: the orders of four gates."""
@@ -46,10 +49,12 @@ class Lockstep:
         count = sum(i.size for i in ids)
         self.start = State(
             {v: Affine.weights(i) if i.size else np.zeros(i.shape) for v, i in zip(steps.inputs, ids, strict=True)},
-            np.zeros(count + 1, np.int64),
+            np.zeros(count + 1, np.int32 if len(theta) + count < 2**31 - 1 else np.int64),
             np.zeros(len(theta), bool),
         )
         self.furthest = Furthest()
+        self.patience = PATIENCE + len(theta) / SPEED
+        self.last_uses = _last_uses(steps)
         self.attempts = 0
         self._stale = 0
         self._started = 0.0
@@ -72,32 +77,32 @@ class Lockstep:
         """
         self._started = time.monotonic()
         self._stale, self.furthest = 0, Furthest()
-        pending: list[tuple[int, State, Iterator[Pairs]]] = []
+        pending: list[tuple[int, Mark, Iterator[Pairs]]] = []
         state = self.start.copy() if state is None else state
         while True:
             arrived = self._run(at, state)
             if arrived is None:
                 yield state
             else:
-                pending.append((arrived[0], state, arrived[1]))
-            found = self._next(pending)
-            if found is None:
+                pending.append((arrived[0], state.mark(), arrived[1]))
+            next_at = self._next(pending, state)
+            if next_at is None:
                 return
-            at, state = found
+            at = next_at
 
-    def _next(self, pending: list[tuple[int, State, Iterator[Pairs]]]) -> tuple[int, State] | None:
-        """The latest step that has another choice, with that choice taken."""
-        while pending and time.monotonic() - self._started < PATIENCE and self._stale < STALE:
-            at, base, choices = pending[-1]
+    def _next(self, pending: list[tuple[int, Mark, Iterator[Pairs]]], state: State) -> int | None:
+        """The latest step that has another choice, with that choice taken in a state taken back to it."""
+        while pending and time.monotonic() - self._started < self.patience and self._stale < STALE:
+            at, mark, choices = pending[-1]
+            state.rewind(mark)
             pairs = next(choices, None)
             if pairs is None:
                 pending.pop()
                 continue
             self.attempts += 1
             self._stale += 1
-            state = base.copy()
-            self.assign(state, pairs)
-            return at, state
+            state.assign(pairs)
+            return at
         return None
 
     def _run(self, at: int, state: State) -> tuple[int, Iterator[Pairs]] | None:
@@ -106,6 +111,7 @@ class Lockstep:
             try:
                 while at < len(self.steps.steps):
                     self._step(self.steps.steps[at], state)
+                    state.drop(self.last_uses.get(at, ()))
                     at += 1
                 self._finish(state)
             except Unresolved as unresolved:
@@ -116,12 +122,14 @@ class Lockstep:
                     return at, iter(())
                 if second is not None:
                     return at, itertools.chain([first, second], choices)
-                self.assign(state, first)
+                state.assign(first)
                 continue
             return None
 
     def _step(self, step: Step, state: State) -> None:
-        operands = [self.value(o, state) for o in step.operands]
+        whole = self._raw(step.operands[0], state) if step.name in jax_arithmetic.WHOLE else None
+        operands = [self.value(o, state) for o in step.operands[whole is not None :]]
+        operands = operands if whole is None else [whole, *operands]
         if not any(isinstance(o, Affine) for o in operands):
             results: list[Any] = jax_arithmetic.evaluate(step.name, step.primitive, step.params, operands)
         else:
@@ -132,10 +140,16 @@ class Lockstep:
         if isinstance(operand, Number):
             return operand.value
         value = state.values[operand]
-        if isinstance(value, Affine):
-            value = value.substituted(state.partner, self.theta)
-            state.values[operand] = value
-        return value
+        if not isinstance(value, Affine):
+            return value
+        found = value.substituted(state.partner, self.theta)
+        state.values[operand] = found
+        return found
+
+    def _raw(self, operand: Any, state: State) -> Affine | None:
+        """Whole weights as they are, for what only moves them, whether they are known or not."""
+        value = None if isinstance(operand, Number) else state.values[operand]
+        return value if isinstance(value, Affine) and value.alike else None
 
     def _with_weights(self, step: Step, operands: list[Any], state: State) -> list[Any]:
         results = jax_arithmetic.moved(step.name, step.primitive, step.params, operands)
@@ -143,7 +157,7 @@ class Lockstep:
             results = _arithmetic(step.name, operands)
         if results is not None:
             if step.name == "gather":
-                self._rows(results[0], state)
+                self._rows(results[0].substituted(state.partner, self.theta), state)
             return results
         if step.name in ("dot_general", "conv_general_dilated"):
             found = self._contraction(step, operands, state)
@@ -154,9 +168,9 @@ class Lockstep:
             self._resolve(operand, state, variable)
         raise AssertionError("a step without unknown weights was not evaluated")
 
-    def _rows(self, value: Affine, state: State) -> None:
+    def _rows(self, value: Affine | np.ndarray, state: State) -> None:
         """Rows that indices ask for: which of them repeat where tells the table, better than a part of them later."""
-        if value.uniform and value.weighted.any():
+        if isinstance(value, Affine) and value.uniform and value.weighted.any():
             choices = (pairs for pairs in self.candidates.of_scaling(value, state.used) if self.fits(state, pairs))
             first = next(choices, None)
             if first is not None:
@@ -166,14 +180,14 @@ class Lockstep:
         what = "what it multiplies or is added to is in no torch layer"
         choices = self.candidates.of_scaling(value, state.used)
         consumed = value, variable if isinstance(variable, int) else None
-        raise Unresolved(choices, value.ids[value.ids != KNOWN], what, told(value), consumed)
+        raise Unresolved(choices, value.held_ids, what, told(value), consumed)
 
     def _contraction(self, step: Step, operands: list[Any], state: State) -> np.ndarray | None:
         left, right = operands
         if isinstance(left, Affine) and isinstance(right, Affine):
             return None
         weights = left if isinstance(left, Affine) else right
-        if not weights.uniform or weights.off[weights.ids != KNOWN].any():
+        if not weights.uniform or (weights.off.flat[0] if weights.alike else weights.off[weights.ids != KNOWN].any()):
             return None
         numbers = np.asarray(right if isinstance(left, Affine) else left)
         if not numbers.any():  # whatever the weights are, as at the first step of a recurrence
@@ -181,25 +195,20 @@ class Lockstep:
             return jax_arithmetic.evaluate(step.name, step.primitive, step.params, filled)[0]
         choices, rows = self.candidates.of_contraction(step, operands, state.used)
         what = "no torch layer has the input that it is given here"
-        raise Unresolved(choices, weights.ids[weights.ids != KNOWN], what, rows)
+        raise Unresolved(choices, weights.held_ids, what, rows)
 
     def fits(self, state: State, pairs: Pairs) -> bool:
         """Whether weights get one partner each that no other has."""
         own, theirs = pairs
         now = state.partner[own]
-        new = now == 0
-        if (now[~new] != theirs[~new]).any() or state.used[theirs[new]].any() or not new.any():
+        if now.any():
+            new = now == 0
+            if (now[~new] != theirs[~new]).any() or not new.any():
+                return False
+            own, theirs = own[new], theirs[new]
+        if not own.size or state.used[theirs].any():
             return False
-        own, theirs = own[new], theirs[new]
-        _, first = np.unique(own, return_index=True)
-        chosen = np.zeros(len(state.partner), np.int64)
-        chosen[own[first]] = theirs[first]
-        return bool((chosen[own] == theirs).all()) and len(np.unique(theirs)) == len(first)
-
-    def assign(self, state: State, pairs: Pairs) -> None:
-        own, theirs = pairs
-        state.partner[own] = theirs
-        state.used[theirs] = True
+        return _function(own, theirs, len(state.partner)) and _function(theirs, own, len(self.theta))
 
     def _finish(self, state: State) -> None:
         """The outputs; they must be torch's."""
@@ -231,6 +240,13 @@ class Lockstep:
         self.furthest = Furthest(at, mapped, stop, state.copy(), why)
 
 
+def _function(numbers: np.ndarray, values: np.ndarray, count: int) -> bool:
+    """Whether each number, below a count, has one value wherever it stands."""
+    held = np.zeros(count, values.dtype)  # of which only the places that are written to take memory
+    held[numbers] = values
+    return bool((held[numbers] == values).all())
+
+
 def aligned(own: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A JAX output in torch's axes: as it is, or channels moved to the front; arrays that differ where neither fits."""
     if own.shape == theirs.shape:
@@ -238,6 +254,17 @@ def aligned(own: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray
     if own.ndim == theirs.ndim > 2 and np.moveaxis(own, -1, 1).shape == theirs.shape:
         return np.moveaxis(own, -1, 1), theirs
     return np.zeros(1), np.ones(1)
+
+
+def _last_uses(steps: Steps) -> dict[int, list[int]]:
+    """Variables by the step after which nothing asks for them any more, so that a deep model's are not all kept."""
+    last = {operand: at for at, step in enumerate(steps.steps) for operand in step.operands if isinstance(operand, int)}
+    last |= {result: at for at, step in enumerate(steps.steps) for result in step.results if result not in last}
+    found: dict[int, list[int]] = {}
+    for variable, at in last.items():
+        if variable not in steps.outputs:
+            found.setdefault(at, []).append(variable)
+    return found
 
 
 def _arithmetic(name: str, operands: list[Any]) -> list[Any] | None:

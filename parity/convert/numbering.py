@@ -14,7 +14,7 @@ class Numbering:
     Examples:
         >>> numbering = Numbering({"w": (2, 2), "b": (2,)})
         >>> numbering.ids["b"]
-        array([5, 6])
+        array([5, 6], dtype=int32)
         >>> numbering.names_of(np.array([5, 1]))
         ['w', 'b']
     """
@@ -25,14 +25,19 @@ class Numbering:
         sizes = [int(np.prod(shape, dtype=np.int64)) for shape in shapes.values()]
         self.starts = np.concatenate([[1], 1 + np.cumsum(sizes)]).astype(np.int64)
         self.count = int(self.starts[-1]) - 1
+        dtype = np.int32 if self.count < 2**31 - 1 else np.int64  # half the memory, of which a large model needs much
         self.ids = {
-            name: np.arange(start, start + size, dtype=np.int64).reshape(shapes[name])
+            name: np.arange(start, start + size, dtype=dtype).reshape(shapes[name])
             for name, start, size in zip(self.names, self.starts, sizes, strict=False)
         }
 
     def leaf(self, ids: np.ndarray) -> np.ndarray:
         """The index of the array that each number is in."""
         return np.searchsorted(self.starts, ids, side="right") - 1
+
+    def size_of(self, number: int) -> int:
+        """How many elements the array has that a number is in."""
+        return self.ids[self.names[int(self.leaf(np.array(number)))]].size
 
     def names_of(self, ids: np.ndarray) -> list[str]:
         """The names of the arrays that numbers are in, in the arrays' order."""

@@ -70,7 +70,7 @@ def _passed(search: Lockstep, at: int, state: State, why: Unresolved) -> int | N
         if guess is None:
             _alone(search, state, why.value.ids)
             return at
-        search.assign(state, guess.pairs)
+        state.assign(guess.pairs)
         if guess.put is not None and why.variable is not None:
             state.values[why.variable] = guess.put[1]
         return at
@@ -80,7 +80,7 @@ def _passed(search: Lockstep, at: int, state: State, why: Unresolved) -> int | N
     guess = _best(search, state, weights.ids, list(of_contraction(search, step, operands, state)))
     if guess is None:
         return None
-    search.assign(state, guess.pairs)
+    state.assign(guess.pairs)
     if guess.result is not None:
         state.values[step.results[0]] = guess.result
         return at + 1
@@ -144,7 +144,7 @@ def _settled_beside(search: Lockstep, state: State, value: Affine) -> bool:
             continue
         for pairs in search.candidates.of_scaling(waiting, state.used):
             if search.fits(state, pairs):
-                search.assign(state, pairs)
+                state.assign(pairs)
                 return True
     return False
 

@@ -33,8 +33,28 @@ def turnings(ids: np.ndarray, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
 
 
 def paired(own: np.ndarray, theirs: np.ndarray) -> Pairs:
+    if own.all():
+        return own.ravel(), theirs.ravel()
     held = own != KNOWN
     return own[held], theirs[held]
+
+
+def chosen_part(array: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Rows and columns of a matrix; a view of it where they follow one another, as those of a whole weight do."""
+    index = [slice(int(n[0]), int(n[-1]) + 1) if (np.diff(n) == 1).all() else n for n in (rows, columns)]
+    if not any(isinstance(n, slice) for n in index):
+        return array[np.ix_(rows, columns)]
+    return array[index[0]][:, index[1]]
+
+
+def spent(ids: np.ndarray, used: np.ndarray) -> bool:
+    """Whether all weights of a call are some other weights' partners already."""
+    return not ids.size or (bool(used[ids.flat[0]]) and bool(used[ids].all()))
+
+
+def untouched(ids: np.ndarray, used: np.ndarray) -> bool:
+    """Whether no weight of a call is another weight's partner."""
+    return not ids.size or (not used[ids.flat[0]] and not used[ids].any())
 
 
 def as_products(dimensions: Any, operands: list[Any]) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
@@ -51,8 +71,8 @@ def as_products(dimensions: Any, operands: list[Any]) -> tuple[np.ndarray, np.nd
     width = int(np.prod([numbers.shape[k] for k in summed], dtype=np.int64))
     batches = int(np.prod([numbers.shape[k] for k in batch], dtype=np.int64))
     out_shape = tuple(weights.ids.shape[k] for k in own_rest)
-    held = weights.coef[weights.ids != KNOWN]
-    rows = numbers.transpose(*batch, *rest, *summed).reshape(batches, -1, width) * held[0]
+    factor = weights.coef.flat[0] if weights.alike else weights.coef[weights.ids != KNOWN][0]
+    rows = numbers.transpose(*batch, *rest, *summed).reshape(batches, -1, width) * factor
     ids = weights.ids.transpose(*own_batch, *own_summed, *own_rest).reshape(batches, width, -1)
     return rows, ids, out_shape
 

@@ -54,20 +54,12 @@ def described(block: Block, torch: Numbering) -> tuple[str, tuple[str, ...], Lay
     leaf = int(torch.leaf(block.numbers.flat[:1])[0])
     name = torch.names[leaf]
     shape = torch.shapes[name]
-    coordinates = np.unravel_index(block.numbers - torch.starts[leaf], shape) if shape else ()
-    index, inner, shifted = [], [], []
-    for along, size in zip(coordinates, shape, strict=True):
-        low, high = int(along.min()), int(along.max()) + 1
-        index.append(":" if (low, high) == (0, size) else f"{low}:{high}")
-        inner.append(high - low)
-        shifted.append(along - low)
-    flat = np.ravel_multi_index(shifted, inner) if inner else np.zeros(block.numbers.shape, np.int64)
+    flat, index, inner = _within(block.numbers - block.numbers.dtype.type(torch.starts[leaf]), shape)
     digits = [_digits(_line(flat, axis)) for axis in range(flat.ndim)]
-    regular = np.full(flat.shape, flat.flat[0])
+    regular = np.full((1,) * flat.ndim, flat.flat[0], flat.dtype)
     for axis in range(flat.ndim):
-        regular = regular + (_line(flat, axis) - flat.flat[0]).reshape(
-            [-1 if k == axis else 1 for k in range(flat.ndim)]
-        )
+        steps = (_line(flat, axis) - flat.flat[0]).reshape([-1 if k == axis else 1 for k in range(flat.ndim)])
+        regular = regular + steps
     if (regular != flat).any():
         raise Irregular("its axes are mixed")
     axes = _torch_axes(digits, int(flat.min()), inner)
@@ -79,6 +71,25 @@ def described(block: Block, torch: Numbering) -> tuple[str, tuple[str, ...], Lay
         groups.append(tuple(atoms) or (Atom(""),))
     sizes = {d.name: d.size for found in digits for d in found}
     return name, tuple(index), _layout(axes, tuple(groups), sizes, inner, block)
+
+
+def _within(numbers: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, list[str], list[int]]:
+    """Numbers of a leaf's elements as numbers in the smallest part of it that holds them, its index, and its shape."""
+    if not shape:
+        return np.zeros(numbers.shape, np.int64), [], []
+    low, high = int(numbers.min()), int(numbers.max()) + 1
+    row = math.prod(shape[1:])
+    if high - low == numbers.size and low % row == high % row == 0:  # whole rows: no coordinate has to be looked at
+        rows = (low // row, high // row)
+        whole = ":" if rows == (0, shape[0]) else f"{rows[0]}:{rows[1]}"
+        return numbers - low, [whole, *(":" for _ in shape[1:])], [rows[1] - rows[0], *shape[1:]]
+    index, inner, shifted = [], [], []
+    for along, size in zip(np.unravel_index(numbers, shape), shape, strict=True):
+        low, high = int(along.min()), int(along.max()) + 1
+        index.append(":" if (low, high) == (0, size) else f"{low}:{high}")
+        inner.append(high - low)
+        shifted.append(along - low)
+    return np.ravel_multi_index(shifted, inner), index, inner
 
 
 def _line(flat: np.ndarray, axis: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What a torch model does with its weights, in the order of execution: products, convolutions, scales and shifts."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,11 +17,20 @@ from parity.convert.torch_record import Convolution, Product, Record, Scaling
 ALTERNATIVES = 6
 """Weights kept of one element that holds several, such as x + b + c; the latest."""
 
+WHOLE = 1 << 20
+"""Elements up to which a tensor is known again by all its numbers."""
+
 MOVES = frozenset(
     "view _unsafe_view reshape t transpose permute expand unsqueeze squeeze slice select split split_with_sizes unbind "
     "chunk cat stack flip index_select index gather narrow unsafe_split unsafe_split_with_sizes unsafe_chunk roll "
     "diagonal repeat constant_pad_nd where as_strided unfold movedim flatten".split()
 )
+VIEWS = frozenset(
+    "view _unsafe_view reshape t transpose permute unsqueeze squeeze slice select split split_with_sizes unbind chunk "
+    "narrow unsafe_split unsafe_split_with_sizes unsafe_chunk movedim flatten".split()
+)
+"""Moves after which each element still is one of the one tensor given, once: whole weights stay whole weights."""
+
 COPIES = frozenset("clone contiguous alias detach _to_copy lift_fresh".split())
 
 
@@ -36,7 +46,7 @@ class Recorder(TorchDispatchMode):
         super().__init__()
         self.record = Record()
         self._path = path
-        self._held: dict[Any, tuple[torch.Tensor, np.ndarray, list[Affine]]] = {}
+        self._held: dict[Any, tuple[torch.Tensor, _Seen, list[Affine]]] = {}
         self._told: set[Any] = set()
         for tensor, ids in weights:
             self._set(tensor, [Affine.weights(ids)])
@@ -48,7 +58,8 @@ class Recorder(TorchDispatchMode):
         name = func.overloadpacket.__name__
         held = [self.of(a) for a in args]
         nested = any(self.of(x) for a in args if isinstance(a, (list, tuple)) for x in a)
-        before = [_numpy(a) if isinstance(a, torch.Tensor) and a.is_floating_point() else a for a in args]
+        kept = _numpy if func._schema.is_mutable else _shared  # what is about to be written over is copied first
+        before = [kept(a) if isinstance(a, torch.Tensor) and a.is_floating_point() else a for a in args]
         result = func(*args, **kwargs)
         if not nested and not any(held):
             return result
@@ -85,7 +96,7 @@ class Recorder(TorchDispatchMode):
         if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.numel() == 0:
             return []
         found = self._held.get(_key(value))
-        if found is None or not np.array_equal(found[1], _numpy(value)):
+        if found is None or not found[1].still(value):
             return []
         return found[2]
 
@@ -93,22 +104,30 @@ class Recorder(TorchDispatchMode):
         alternatives = alternatives[-ALTERNATIVES:]
         if not alternatives or not isinstance(tensor, torch.Tensor):
             return
-        self._held[_key(tensor)] = (tensor, _numpy(tensor), alternatives)
+        self._held[_key(tensor)] = (tensor, _Seen(tensor), alternatives)
         for affine in alternatives:
             if emit or affine.uniform:
                 self._emit(affine)
 
     def _emit(self, affine: Affine) -> None:
         if affine.uniform:
-            told = (affine.shape, affine.ids.tobytes(), affine.coef.max(initial=0.0), affine.off.max(initial=0.0))
+            ids = hashlib.blake2b(memoryview(np.ascontiguousarray(affine.ids)).cast("B")).digest()
+            told = (affine.shape, ids, affine.coef.max(initial=0.0), affine.off.max(initial=0.0))
             if told in self._told:
                 return  # weights moved the same way again, as at each step of a recurrence
             self._told.add(told)
         self.record.add(Scaling(self._path(), affine))
 
     def _move(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        count = max(len(self.of(x)) for x in _tensors(args))
         found: list[list[Affine]] = []
+        if name in VIEWS and all(a.alike for a in self.of(args[0])):
+            found = [_viewed(func, a, args[1:], kwargs) for a in self.of(args[0])]
+            self._set_all(result, found)
+            return
+        if name == "embedding" and all(a.alike for a in self.of(args[0])):
+            self._set_all(result, [_viewed(lambda ids: ids[args[1]], a, (), {}) for a in self.of(args[0])])
+            return
+        count = max(len(self.of(x)) for x in _tensors(args))
         for k in range(count):
 
             def part(value: Any, which: int, k: int = k) -> Any:
@@ -129,6 +148,10 @@ class Recorder(TorchDispatchMode):
                     made = func(*moved, **kwargs)
                     parts.append(list(made) if isinstance(made, (tuple, list)) else [made])
             found.append([Affine(*(p.numpy().copy() for p in each)) for each in zip(*parts, strict=True)])
+        self._set_all(result, found)
+
+    def _set_all(self, result: Any, found: list[list[Affine]]) -> None:
+        """What each of an operation's results holds, by each alternative of its argument."""
         results = list(result) if isinstance(result, (tuple, list)) else [result]
         for index, tensor in enumerate(results):
             self._set(tensor, [alternative[index] for alternative in found])
@@ -169,7 +192,7 @@ class Recorder(TorchDispatchMode):
                 ids = np.flip(ids, tuple(range(2, ids.ndim)))
                 grouped = ids.reshape(groups, ids.shape[0] // groups, *ids.shape[1:])
                 ids = np.swapaxes(grouped, 1, 2).reshape(-1, grouped.shape[1], *ids.shape[2:])
-            self.record.add(Convolution(self._path(), _numpy(x) * pure[0], np.array(ids), _numpy(bare), groups))
+            self.record.add(Convolution(self._path(), _numpy(x) * pure[0], np.array(ids), _shared(bare), groups))
             if not transposed and groups == 1 and not any(padding):
                 self._patches(x, ids, stride, args[5], pure[0])
         if held[2]:
@@ -197,7 +220,10 @@ class Recorder(TorchDispatchMode):
 def _pure(held: list[Affine]) -> tuple[float, np.ndarray] | None:
     """(factor, identities) of an array that is weights times one factor."""
     for affine in held:
-        if (affine.ids != KNOWN).all() and affine.uniform and not affine.off.any():
+        if affine.alike:
+            if not affine.off.flat[0]:
+                return float(affine.coef.flat[0]), affine.ids
+        elif (affine.ids != KNOWN).all() and affine.uniform and not affine.off.any():
             return float(affine.coef.flat[0]), affine.ids
     return None
 
@@ -216,6 +242,45 @@ def _key(tensor: torch.Tensor) -> Any:
 
 def _numpy(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().numpy().copy()
+
+
+def _shared(tensor: torch.Tensor) -> np.ndarray:
+    """A tensor's own memory, for what is read at once."""
+    return tensor.detach().numpy()
+
+
+def _viewed(func: Any, affine: Affine, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Affine]:
+    """Whole weights after a move: only their identities move."""
+    ids = torch.from_numpy(affine.ids)
+    try:
+        made = func(ids, *args, **kwargs)
+    except RuntimeError:  # the tensor was made contiguous on the way, its identities were not
+        made = func(ids.contiguous(), *args, **kwargs)
+    return [affine.moved(p.numpy()) for p in (made if isinstance(made, (tuple, list)) else [made])]
+
+
+class _Seen:
+    """A tensor's numbers as they were, so that it is known again once it has been written over.
+
+    A large one is known by a part of its numbers and by torch's count of writes. The count is read when it is first
+    asked for: while an operation runs, that of its result does not stand yet.
+    """
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.whole = tensor.numel() <= WHOLE or tensor.is_inference()
+        self.numbers, self.version = self._read(tensor).copy(), -1
+
+    def still(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor at the same place holds the same."""
+        if not self.whole:
+            self.version = tensor._version if self.version < 0 else self.version
+            if self.version != tensor._version:
+                return False
+        return np.array_equal(self.numbers, self._read(tensor))
+
+    def _read(self, tensor: torch.Tensor) -> np.ndarray:
+        parts = (slice(None, None, 1 if self.whole else max(1, n // 64)) for n in tensor.shape)
+        return _shared(tensor)[tuple(parts)]
 
 
 @contextmanager

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import parity
-from parity.checking import pooling, tensors
-from parity.checking.pooling import ENOUGH, pooled
-from parity.numerics import Verdict
+from parity.checking import tensors
+from parity.numerics import Verdict, pooling
+from parity.numerics.pooling import ENOUGH, pooled
 
 
 def test_a_pool_has_enough_numbers_and_no_more_axes_than_it_needs():
