@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from parity.checking.bare import held, released
+from parity.checking.between import judge_all_between, judge_between
 from parity.checking.causes import explain_between, explain_layer, explain_weights
 from parity.checking.located import GRADIENT, LAYER
-from parity.checking.teacher import Lesson, Step, judge_all_between, judge_between, judge_layer
+from parity.checking.teacher import Lesson, Step, judge_layer
 from parity.numerics import Finding, Verdict, worst
 
 FORWARD, BACKWARD = LAYER, GRADIENT

@@ -11,7 +11,7 @@ from parity.checking.work import Task, examine
 from parity.numerics import Finding, Verdict
 from parity.numerics.reading import bound, confidence_factor
 from parity.sides.inputs import is_float, leaves, rebuild, rounded
-from parity.sides.jax_teacher import Meeting, Source, between_function, layer_function, meet
+from parity.sides.jax_teacher import Meeting, Source, layer_function, meet
 from parity.sides.spool import Spool
 
 KEPT = 256
@@ -136,11 +136,11 @@ class Lesson:
 
     def arguments(self, call: Any) -> dict[str, np.ndarray]:
         """The arrays of a torch call's arguments by path."""
-        return _arrays(self.spool.read(call.arguments))
+        return arrays_of(self.spool.read(call.arguments))
 
     def named(self, calls: tuple[Any, ...]) -> dict[str, dict[str, np.ndarray]]:
         """The arrays of torch calls' outputs, by call and path."""
-        return {name_of(call): _arrays(self.spool.read(call.output)) for call in calls}
+        return {name_of(call): arrays_of(self.spool.read(call.output)) for call in calls}
 
     @staticmethod
     def source(part: Part, calls: tuple[Any, ...]) -> Source:
@@ -184,88 +184,7 @@ def judge_layer(lesson: Lesson, step: Step, layer: Any = None, *, torch: Any = N
     arrays = {"inputs": inputs, "parameters": parameters, "buffers": buffers, "constants": fixed}
     task = Task(part.jax, arrays, wrt=("inputs", "parameters"))
     result = examine(TorchSide(of_torch), jax, task, dtypes=(lesson.dtype,))
-    return _judged(result)
-
-
-def judge_between(lesson: Lesson, step: Step | None) -> tuple[list[Finding], Any]:
-    """What lies between the layers before a step and the step itself, with torch's outputs in place of theirs.
-
-    Args:
-        lesson: The two models.
-        step: The call at which it arrives; None for the models' end.
-
-    Returns:
-        (one Finding an array that arrives, and one an array that it was given, for the gradient; the inputs of both
-        functions).
-    """
-    functions = between_functions(lesson, step)
-    return judge_functions(lesson, *functions), functions
-
-
-def judge_all_between(lesson: Lesson) -> list[Finding]:
-    """All that lies between layers at once, with torch's outputs in place of theirs: one program, compiled once."""
-    calls = {name_of(call): call for s in lesson.steps for call in s.calls}
-    forced = {name: _arrays(lesson.spool.read(call.output)) for name, call in calls.items()}
-    nests = {(c.path, c.number): (name, c.output) for name, c in calls.items()}
-    keys = {(s.meeting.path, s.meeting.number): s for s in lesson.steps}
-    names = {key: str(i) for i, key in enumerate(keys)}
-    first = {(s.calls[0].path, s.calls[0].number): name_of(s.calls[0]) for s in lesson.steps}
-    torch = lesson.torch.between(nests, None, first)
-    sources = {key: lesson.source(s.part, s.calls) for key, s in keys.items()}
-    jax = between_function(lesson.jax, lesson.values, {k: s.meeting for k, s in keys.items()}, sources, None, names)
-
-    def of_torch(inputs: Any, forced: Any) -> Any:
-        arrived = torch(inputs, forced)["arrived"]
-        named = {
-            f"{names[key]} {p.jax}": p.arrangement.to_jax(arrived[f"{name_of(s.calls[0])} {p.torch}"])
-            for key, s in keys.items()
-            for p in s.meeting.given
-        }
-        ends = [t for name, t in arrived.items() if name.partition(" ")[0] not in first.values()]
-        return {"arrived": named, "end": ends}
-
-    def of_jax(inputs: Any, forced: Any) -> Any:
-        arrived = jax(inputs, forced)["arrived"]
-        named = {n: a for n, a in arrived.items() if n.partition(" ")[0] in names.values() and " " in n}
-        return {"arrived": named, "end": [a for n, a in arrived.items() if n not in named]}
-
-    arrays = {"inputs": {str(i): v for i, v in enumerate(lesson.inputs)}, "forced": forced}
-    return judge_functions(lesson, of_torch, of_jax, arrays)
-
-
-def judge_functions(lesson: Lesson, of_torch: Any, of_jax: Any, arrays: Any) -> list[Finding]:
-    """Judge two functions of the models' inputs and torch's outputs of layers."""
-    from parity.sides import side
-
-    task = Task("between", arrays, wrt=("inputs", "forced"))
-    return _judged(examine(side("torch", of_torch), side("jax", of_jax), task, dtypes=(lesson.dtype,)))
-
-
-def between_functions(lesson: Lesson, step: Step | None) -> tuple[Any, Any, dict[str, Any]]:
-    """Both sides' code between the layers before a step and the step itself, as functions, and their inputs."""
-    before = [s for s in lesson.steps if step is None or s.place < step.place]
-    calls = {name_of(call): call for s in before for call in s.calls}
-    forced = {name: _arrays(lesson.spool.read(call.output)) for name, call in calls.items()}
-    nests = {(c.path, c.number): (name, c.output) for name, c in calls.items()}
-    wanted = None if step is None else (step.calls[0].path, step.calls[0].number)
-    torch = lesson.torch.between(nests, wanted)
-
-    def of_torch(inputs: Any, forced: Any) -> Any:
-        arrived = torch(inputs, forced)["arrived"]
-        if step is None:
-            return {"arrived": list(arrived.values())}
-        return {"arrived": {p.jax: p.arrangement.to_jax(arrived[p.torch]) for p in step.meeting.given}}
-
-    meetings = {(s.meeting.path, s.meeting.number): s.meeting for s in lesson.steps}
-    sources = {(s.meeting.path, s.meeting.number): lesson.source(s.part, s.calls) for s in lesson.steps}
-    key = None if step is None else (step.meeting.path, step.meeting.number)
-    own = between_function(lesson.jax, lesson.values, meetings, sources, key)
-
-    def of_jax(inputs: Any, forced: Any) -> Any:
-        arrived = own(inputs, forced)["arrived"]
-        return {"arrived": list(arrived.values()) if step is None else arrived}
-
-    return of_torch, of_jax, {"inputs": {str(i): v for i, v in enumerate(lesson.inputs)}, "forced": forced}
+    return judged(result)
 
 
 def roundings(torch: np.ndarray, jax: np.ndarray) -> float:
@@ -308,7 +227,8 @@ def _compiled(layer: Any, part: Part, meeting: Meeting) -> Any:
     return _SIDES[key]
 
 
-def _judged(result: Any) -> list[Finding]:
+def judged(result: Any) -> list[Finding]:
+    """The findings of an examination; what raised is one too."""
     if result.error is not None:
         return [*result.findings, Finding("structure", "", "", Verdict.STRUCTURE, result.error)]
     return list(result.findings)
@@ -335,9 +255,10 @@ def _light(meeting: Meeting) -> Meeting:
 
 
 def _outputs(torch: Any, jax: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-    both = [list(_arrays(tree).values()) for tree in (torch, jax)]
+    both = [list(arrays_of(tree).values()) for tree in (torch, jax)]
     return list(zip(*both, strict=False))
 
 
-def _arrays(tree: Any) -> dict[str, np.ndarray]:
+def arrays_of(tree: Any) -> dict[str, np.ndarray]:
+    """The arrays of a nest by path."""
     return {p: leaf for p, leaf in leaves(tree) if isinstance(leaf, np.ndarray)}

@@ -16,6 +16,16 @@ class Stored:
     def __init__(self, start: int, shape: tuple[int, ...], dtype: str) -> None:
         self.start, self.shape, self.dtype = start, shape, dtype
 
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def bytes(self) -> int:
+        """What it takes."""
+        return self.size * np.dtype(self.dtype).itemsize
+
 
 class Spool:
     """A temporary file of arrays, gone when it is closed.
@@ -44,6 +54,12 @@ class Spool:
         """The nest that was written."""
         return rebuild(tree, lambda _, leaf: self._array(leaf) if isinstance(leaf, Stored) else leaf)
 
+    def head(self, stored: Stored, count: int) -> np.ndarray:
+        """The first numbers of an array, in one axis; all of it, as it was, where it has no more."""
+        if stored.size <= count:
+            return self._array(stored)
+        return self._array(Stored(stored.start, (count,), stored.dtype))
+
     def _written(self, array: np.ndarray) -> Stored:
         start = self._file.seek(0, 2)
         self._file.write(np.ascontiguousarray(array).tobytes())
@@ -52,5 +68,5 @@ class Spool:
     def _array(self, stored: Stored) -> np.ndarray:
         dtype = np.dtype(stored.dtype)
         self._file.seek(stored.start)
-        content = self._file.read(int(np.prod(stored.shape, dtype=np.int64)) * dtype.itemsize)
+        content = self._file.read(stored.bytes)
         return np.frombuffer(content, dtype).reshape(stored.shape).copy()

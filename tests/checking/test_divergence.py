@@ -1,11 +1,15 @@
 """Where two models part and why: faults planted in twins, one by one, each with its layer and most with their cause."""
 
 import tracemalloc
+import weakref
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from flax import nnx
 from planted import (
     Encoder,
     Images,
@@ -13,6 +17,7 @@ from planted import (
     JaxImages,
     JaxTagger,
     Tagger,
+    by_hand,
     encoder_inputs,
     encoder_map,
     images_inputs,
@@ -21,8 +26,10 @@ from planted import (
 )
 from torch import nn
 
+from parity.checking import between, teacher
 from parity.checking.divergence import locate
 from parity.numerics import Finding, Verdict
+from parity.sides.jax_layers import jax_layers
 from parity.sides.spool import Spool
 from parity.sides.torch_layers import TorchLayers
 
@@ -191,3 +198,66 @@ def test_recurrent_layers_are_judged_whole(cell: str, layer: str, cause: str):
     found = wrong(locate(model, twin, tagger_map(model, twin), (np.array([[1, 2, 0, 3], [0, 4, 5, 6]]),)))
     assert any(f.torch_path == layer and cause in f.cause for f in found)
     assert all(f.cause for f in found)
+
+
+class Branched(nn.Module):
+    """A residual stream: what arrives at a layer depends on the outputs of all before it."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(32, 32) for _ in range(layers))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = x + torch.tanh(layer(x))
+        return x
+
+
+class JaxBranched(nnx.Module):
+    def __init__(self, layers: int, stopped: int | None = None) -> None:
+        self.layers = nnx.List([nnx.Linear(32, 32, rngs=nnx.Rngs(0)) for _ in range(layers)])
+        self.stopped = stopped
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for i, layer in enumerate(self.layers):
+            y = jnp.tanh(layer(x))
+            x = x + (jax.lax.stop_gradient(y) if i == self.stopped else y)
+        return x
+
+
+def live_bytes(depth: int, chunk: int, monkeypatch: pytest.MonkeyPatch, stopped: int | None = None) -> tuple[int, bool]:
+    """(most bytes of recorded arrays that were live at once while all between the layers was judged, the verdict)."""
+    live, most = 0, 0
+    read = Spool._array
+
+    def counted(self: Spool, stored: Any) -> np.ndarray:
+        nonlocal live, most
+        array = read(self, stored)
+        live += array.nbytes
+        most = max(most, live)
+
+        def gone(size: int = array.nbytes) -> None:
+            nonlocal live
+            live -= size
+
+        weakref.finalize(array, gone)
+        return array
+
+    model, twin, x = Branched(depth), JaxBranched(depth, stopped), np.random.default_rng(0).standard_normal((64, 32))
+    weights = by_hand(model, twin, {f"layers.{i}": f"layers.{i}" for i in range(depth)})
+    with Spool() as spool, monkeypatch.context() as patched:
+        lesson = teacher.Lesson.of(TorchLayers(model), jax_layers(twin), weights, (x,), "float32", spool)
+        patched.setattr(Spool, "_array", counted)
+        patched.setattr(between, "CHUNK", chunk)
+        agreed = all(between.judge_all_between(lesson))
+    return most, agreed
+
+
+def test_what_lies_between_layers_is_judged_with_a_chunk_in_memory_however_deep_the_model(monkeypatch):
+    one = 64 * 32 * 8
+    chunked = [live_bytes(depth, 2 * one, monkeypatch) for depth in (4, 8)]
+    assert [agreed for _, agreed in chunked] == [True, True]
+    heads = 8 * between.HEAD * 8
+    assert max(size for size, _ in chunked) <= 3 * one + heads  # the chunk, and the layer before it
+    assert live_bytes(8, 1 << 30, monkeypatch)[0] >= 8 * one  # the count sees what one program of all layers holds
+    assert not live_bytes(8, 2 * one, monkeypatch, stopped=5)[1]  # a gradient that is stopped is found in its chunk

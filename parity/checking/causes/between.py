@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.checking.teacher import Lesson, Step, judge_functions, roundings
+from parity.checking.between import between_functions, judge_functions
+from parity.checking.teacher import Lesson, Step, roundings
 from parity.numerics import Finding, Verdict
 from parity.sides.inputs import leaves, rebuild
 
@@ -210,8 +211,6 @@ class _Case:
         """No gradient goes through in JAX, though the values are torch's."""
         if roundings(self.torch, self.jax) > CLOSE or not self.silent:
             return
-        from parity.checking.teacher import between_functions
-
         of_torch = between_functions(self.lesson, self.step)[0]
 
         def run(inputs: Any, forced: Any) -> Any:
@@ -232,8 +231,6 @@ class _Case:
         return pair.arrangement.to_torch(array, pair.shape)
 
     def _after(self, change: Callable[[Any], Any]) -> Callable[..., Any]:
-        from parity.checking.teacher import between_functions
-
         of_torch = between_functions(self.lesson, self.step)[0]
 
         def run(inputs: Any, forced: Any) -> Any:
