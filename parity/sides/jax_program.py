@@ -22,6 +22,10 @@ ALIKE = 2.0**-20
 of float32, for tables that each side computed in float32 before it was called. A rotary base or a position that is
 off by one moves a table by 1e-4 and more."""
 
+HELD = 1 << 20
+"""Bytes from which an array that a program holds is handed to it: XLA spends seconds on the operations on a constant of
+some fifty megabytes, as the cotangent of a language model's logits is, and writes it to its cache."""
+
 QUICK = {"xla_backend_optimization_level": 0}
 """Halves the time to compile. The run is up to ten times slower, which pays for a program that is run once or so."""
 
@@ -81,8 +85,7 @@ class Program:
             self._reference(arrays, jit, options)
         elif jit:
             traced = jax.jit(self._evaluate).trace(arrays)
-            compiled = traced.lower().compile()
-            self.call = lambda constants, arrays: compiled(arrays)
+            self.call = _compiled(traced, arrays, options)
             self._read_graph(traced.jaxpr, traced.out_info)
         else:
             with _untraceable():
@@ -144,8 +147,7 @@ class Program:
         closed, shapes = traced.jaxpr, traced.out_info
         self._read_graph(closed, shapes)
         if not needs_lifting(closed):
-            compiled = traced.lower().compile(compiler_options=options)
-            self.call = lambda constants, arrays: compiled(arrays)
+            self.call = _compiled(traced, arrays, options)
             return
         lifted = jax.jit(self._lift(closed, shapes)).trace(self.constants, arrays).lower()
         self.call = lifted.compile(compiler_options=options)
@@ -213,6 +215,24 @@ class Program:
         if not jax.numpy.issubdtype(output.dtype, jax.numpy.inexact):
             return np.zeros(output.shape, jax.dtypes.float0)
         return jax.numpy.asarray(cotangent(path, output.shape, self.dtype, pairs=_is_complex(output)), output.dtype)
+
+
+def _compiled(traced: Any, arrays: dict[str, Any], options: dict[str, Any]) -> Callable[..., TraceResult]:
+    """A traced program, compiled; large arrays that it holds, such as its cotangents, are handed to it as arguments."""
+    closed = traced.jaxpr
+    large = {k: c for k, c in enumerate(closed.consts) if getattr(c, "nbytes", 0) >= HELD}
+    if not large:
+        compiled = traced.lower().compile(compiler_options=options)
+        return lambda constants, arrays: compiled(arrays)
+    structure = jax.tree.structure(traced.out_info)
+    held = {k: jax.numpy.asarray(np.asarray(c)) for k, c in large.items()}
+
+    def evaluate(held: dict[int, Any], arrays: dict[str, Any]) -> TraceResult:
+        consts = [held.get(k, c) for k, c in enumerate(closed.consts)]
+        return jax.tree.unflatten(structure, jax.core.eval_jaxpr(closed.jaxpr, consts, *jax.tree.leaves(arrays)))
+
+    program = jax.jit(evaluate).trace(held, arrays).lower().compile(compiler_options=options)
+    return lambda constants, arrays: program(held, arrays)
 
 
 def _told(shapes: TraceResult, values: list[Any]) -> dict[str, Any]:
