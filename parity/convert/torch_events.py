@@ -111,7 +111,7 @@ class Recorder(TorchDispatchMode):
 
     def _emit(self, affine: Affine) -> None:
         if affine.uniform:
-            ids = hashlib.blake2b(memoryview(np.ascontiguousarray(affine.ids)).cast("B")).digest()
+            ids = hashlib.blake2b(np.ascontiguousarray(affine.ids).data.cast("B")).digest()
             told = (affine.shape, ids, affine.coef.max(initial=0.0), affine.off.max(initial=0.0))
             if told in self._told:
                 return  # weights moved the same way again, as at each step of a recurrence
