@@ -1,4 +1,4 @@
-"""The spiral's net trained at the limit: gradients by hand, points along the last axis, nothing copied between steps.
+"""The spiral's net trained at the limit: gradients by hand, points along the last axis, as few passes as can be.
 
 With the points last, sums over 300 of them run along memory, and the products with three classes have three long rows.
 """
@@ -48,26 +48,31 @@ def train_spiral(
     """
     if "W2" not in params:
         raise ValueError("train_spiral: got the linear classifier's parameters, wanted a net's W, b, W2 and b2")
-    W, W2 = (params[name].T.clone(memory_format=torch.contiguous_format) for name in ("W", "W2"))  # (H, D), (K, H)
-    b, b2 = (params[name][:, None].clone() for name in ("b", "b2"))  # (H, 1), (K, 1)
-    points = X.T.contiguous()  # (D, N)
-    targets = F.one_hot(y, len(W2)).T.to(X.dtype).contiguous() / len(X)  # (K, N)
-    losses, at = X.new_empty(steps), torch.zeros(1, dtype=torch.int64, device=X.device)
-    decay = 1 - learning_rate * reg
+    (D, H), N = params["W"].shape, len(X)
+    # Each bias is one more weight, of an input that is always one: its gradient comes with theirs.
+    W = torch.cat([params["W"], params["b"][None]])  # (D + 1, H)
+    W2 = torch.cat([params["W2"], params["b2"][None]]).T.contiguous()  # (K, H + 1)
+    points = torch.cat([X.T, X.new_ones(1, N)])  # (D + 1, N)
+    h = X.new_ones(H + 1, N)
+    hidden, dh = h[:H], X.new_empty(H, N)  # kept: memory as large as theirs is given back to the system at each step
+    targets = F.one_hot(y, len(W2)).T.to(X.dtype).contiguous()  # (K, N)
+    weights = [W[:D], W2[:, :H]]  # views, without the biases
+    told, at = X.new_empty(3, steps), torch.zeros(1, dtype=torch.int64, device=X.device)
 
     # differs: torch updates in place, and on a GPU replays one step as a CUDA graph; JAX scans
     def step() -> None:
-        h = torch.addmm(b, W, points).relu_()  # (H, N)
-        log_p = torch.log_softmax(torch.addmm(b2, W2, h), dim=0)  # (K, N)
-        penalty = 0.5 * reg * (W.square().sum() + W2.square().sum())
-        losses.index_copy_(0, at, (penalty - (log_p * targets).sum()).view(1))
-        df = log_p.exp_().div_(len(X)).sub_(targets)
-        dh = torch.ops.aten.threshold_backward(W2.T @ df, h, 0)
-        W2.addmm_(df, h.T, beta=decay, alpha=-learning_rate)
-        b2.sub_(df.sum(dim=1, keepdim=True), alpha=learning_rate)
-        W.addmm_(dh, X, beta=decay, alpha=-learning_rate)
-        b.sub_(dh.sum(dim=1, keepdim=True), alpha=learning_rate)
+        torch.mm(W.T, points, out=hidden).relu_()
+        log_p = torch.log_softmax(W2 @ h, dim=0)  # (K, N)
+        norms = [torch.linalg.vector_norm(weight) for weight in weights]
+        told.index_copy_(1, at, torch.stack([*norms, torch.dot(log_p.view(-1), targets.view(-1))])[:, None])
+        df = log_p.exp_().sub_(targets)  # N times dL/df, (K, N)
+        torch.mm(weights[1].T, df, out=dh)
+        torch.ops.aten.threshold_backward.grad_input(dh, hidden, 0, grad_input=dh)
+        torch._foreach_mul_(weights, 1 - learning_rate * reg)
+        W2.addmm_(df, h.T, alpha=-learning_rate / N)
+        W.addmm_(points, dh.T, alpha=-learning_rate / N)
         at.add_(1)
 
     repeat(step, steps, X.device)
-    return {"W": W.T.contiguous(), "b": b[:, 0], "W2": W2.T.contiguous(), "b2": b2[:, 0]}, losses
+    losses = 0.5 * reg * (told[0].square() + told[1].square()) - told[2] / N
+    return {"W": W[:D].clone(), "b": W[D].clone(), "W2": W2[:, :H].T.contiguous(), "b2": W2[:, H].clone()}, losses
