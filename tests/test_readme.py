@@ -9,12 +9,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from typer.main import get_command
 
-from parity.cases import CONCEPTS, cases_of
+from parity.cases import CONCEPTS, cases_of, run
 from parity.cli import app
 from parity.cli.work import Checking, checked
-from parity.numerics import Verdict
+from parity.numerics import Finding, Verdict
+from parity.report import CaseResult, Report
 from parity.report.text import render
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +38,38 @@ def test_the_table_that_one_sees_counts_the_cases_there_are():
     assert rows == {concept: str(len(cases_of(concept))) for concept in CONCEPTS}
     total = sum(len(cases_of(concept)) for concept in CONCEPTS)
     assert f"{len(CONCEPTS)} pairs, {total} cases" in README
+
+
+COLUMNS = ("cases", "forward", "gradient", "update", "curve", "printed", "x bound", "verdict")
+CELLS = r"(\d+) +" + r"(✓ [\d,]+|-|[A-Z]+) +" * 5 + r"([\d.]+) +([A-Z]+)"
+
+
+def shown_row(concept):
+    """A pair's cells in the table that one sees, without its share of the bound, which another machine moves."""
+    row = dict(zip(COLUMNS, re.search(rf"^{concept} +{CELLS}$", README, re.M).groups(), strict=True))
+    assert 0.0 <= float(row.pop("x bound")) <= 1.0
+    return row
+
+
+def printed_row(report):
+    """The same cells as a wide terminal shows them for a run of that pair alone."""
+    head, _, row, *_ = render(report, width=200, detail=False).splitlines()
+    cells = dict(zip(re.split(r" {2,}", head), re.split(r" {2,}", row), strict=True))
+    return {name: cells.get(name, "-") for name in COLUMNS if name != "x bound"}
+
+
+@pytest.mark.part(1)
+@pytest.mark.parametrize("concept", sorted(CONCEPTS, key=lambda name: name != "averaging"))
+def test_a_pair_s_line_in_the_table_that_one_sees_is_what_a_run_prints(concept):
+    assert printed_row(run([concept])) == shown_row(concept)
+
+
+def test_a_line_that_went_stale_is_noticed():
+    finding = Finding("forward", "y", "y", Verdict.AGREE, "equal", ratio=0.1)
+    results = tuple(CaseResult(f"averaging.{name}", (finding,)) for name in "abc")
+    row = printed_row(Report(results))
+    assert (row["cases"], row["forward"], row["gradient"], row["verdict"]) == ("3", "✓ 3", "-", "AGREE")
+    assert row != shown_row("averaging")
 
 
 def test_every_verdict_is_explained():
