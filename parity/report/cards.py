@@ -2,23 +2,22 @@
 
 from parity.markup import Markup, table, tag
 from parity.numerics import Finding
+from parity.report.closing import install
 from parity.report.drawings import Drawings
 from parity.report.elements import badge, css_class, histogram, title_of, verdict_of
 from parity.report.phrases import (
-    Told,
     both_values,
     circumstances,
     failure,
     figure,
-    folded,
     full_name,
-    install,
     place,
     sentence,
     statistics,
     unmet,
 )
 from parity.report.result import CaseResult, PublishedNumber
+from parity.report.told import Told, folded
 
 MEASURED = ("precision", "largest difference", "at", "x bound", "torch", "jax", "torch at float64", "differ")
 

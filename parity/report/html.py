@@ -7,24 +7,24 @@ from importlib.resources import files
 from parity.markup import Markup, joined, tag
 from parity.numerics import Verdict
 from parity.report.cards import difference, unrun
+from parity.report.closing import (
+    NOTHING,
+    closing,
+    counts,
+    headline,
+)
 from parity.report.drawings import Drawings
 from parity.report.elements import badge, css_class, title_of, verdict_of
 from parity.report.pairs import controls, pairs_table
-from parity.report.phrases import (
-    MISSING,
-    NOTHING,
-    accepted,
-    closing,
-    counts,
-    divergences,
-    failures,
-    full_name,
-    headline,
-    outcome,
-    told,
-)
+from parity.report.phrases import MISSING, full_name, outcome
 from parity.report.profile import layer_profile
 from parity.report.result import Report
+from parity.report.told import (
+    accepted,
+    divergences,
+    failures,
+    told,
+)
 
 CARDS = 40
 """Divergences told in full above the table; all of them stand in the table."""

@@ -2,14 +2,11 @@
 
 import math
 import re
-import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from parity.numerics import Errors, Finding, Verdict, worst
 from parity.numerics.sentences import UNBOUNDED, shares
-from parity.report.result import CaseResult, PublishedNumber, Report
-from parity.report.sources import concepts
+from parity.report.result import CaseResult, PublishedNumber
 
 COLUMNS = ("forward", "gradient", "update", "curve")
 """Stages that a table always has a column for; the others come where something was compared."""
@@ -17,11 +14,7 @@ COLUMNS = ("forward", "gradient", "update", "curve")
 LAYERS = "layers"
 """The column that a layer's values and its gradients share."""
 
-PLACES = 6
-"""Places that a sentence lists before it counts the rest."""
-
 NOT_RUN, MISSING = "NOT RUN", "MISSING"
-NOTHING = "nothing was compared"
 
 
 def columns(stages: Iterable[str]) -> list[str]:
@@ -39,81 +32,6 @@ def column(stage: str) -> str:
     return LAYERS if stage in ("layer", "layer gradient") else stage
 
 
-def divergences(report: Report) -> Iterator[tuple[CaseResult, Finding | PublishedNumber]]:
-    """Everything that differs, in the order in which it was found: findings of a case, then printed numbers."""
-    for result in report.results:
-        items: tuple[Finding | PublishedNumber, ...] = (*result.findings, *result.published)
-        for item in items:
-            if not item:
-                yield result, item
-
-
-@dataclass(frozen=True)
-class Told:
-    """One thing that differs, with what is told in its place.
-
-    Attributes:
-        result: The case in which it was found.
-        item: What differs.
-        consequences: What differs because of it.
-        repeated: What differs elsewhere for the same proven cause.
-    """
-
-    result: CaseResult
-    item: Finding | PublishedNumber
-    consequences: tuple[Finding, ...] = ()
-    repeated: tuple[Finding, ...] = ()
-
-
-def told(report: Report) -> list[Told]:
-    """What differs and stands for itself, in order: consequences and repetitions go with the first of their kind."""
-    found: list[Told] = []
-    for result in report.results:
-        differing = [f for f in result.findings if not f]
-        own = {f.label for f in differing if not f.follows}
-        first: dict[tuple[str, str], Finding] = {}
-        repeated: dict[int, list[Finding]] = {}
-        for f in (f for f in differing if f.follows not in own):
-            original = first.setdefault((_named(f.cause), f.fix), f) if f.cause else f
-            repeated.setdefault(id(original), [])
-            if original is not f:
-                repeated[id(original)].append(f)
-        for f in (f for f in differing if id(f) in repeated):
-            led = {f.label, *(r.label for r in repeated[id(f)])}
-            consequences = tuple(c for c in differing if c.follows in led)
-            found.append(Told(result, f, consequences, tuple(repeated[id(f)])))
-        found += [Told(result, number) for number in result.published if not number]
-    return found
-
-
-def _named(cause: str) -> str:
-    """A cause without its evidence, which has its own numbers at every place."""
-    return cause.partition(". With")[0]
-
-
-def folded(item: Told, everything: str) -> list[str]:
-    """What is told in the place of others, a sentence a kind.
-
-    Args:
-        item: With what follows from it.
-        everything: Where all of them are told.
-    """
-    lines = []
-    if item.repeated:
-        places = [beside_each_other(f) for f in item.repeated]
-        more = f" and {len(places) - PLACES} more" if len(places) > PLACES else ""
-        lines.append(f"the same at {counted(len(places), 'more place')}: {', '.join(places[:PLACES])}{more}")
-    if item.consequences:
-        stages: dict[str, int] = {}
-        for f in item.consequences:
-            stages[f.stage] = stages.get(f.stage, 0) + 1
-        listed = ", ".join(f"{stage} {n:,}" for stage, n in stages.items())
-        number = len(item.consequences)
-        verb = "differs" if number == 1 else "differ"
-        lines.append(f"{counted(number, 'later comparison')} {verb} as a consequence: {listed}; {everything}")
-    return lines
-
-
 def beside_each_other(finding: Finding) -> str:
     """A finding's tensor by both sides' names.
 
@@ -123,95 +41,6 @@ def beside_each_other(finding: Finding) -> str:
     """
     torch, jax = finding.torch_path or WHOLE, finding.jax_path or WHOLE
     return torch if torch == jax else f"{torch} (torch) / {jax} (jax)"
-
-
-def conventions(report: Report) -> list[tuple[CaseResult, Finding]]:
-    """The differences that were accepted by name."""
-    return [(r, f) for r in report.results for f in r.findings if f and f.verdict is Verdict.CONVENTION]
-
-
-def accepted(report: Report) -> dict[tuple[str, str, str], list[str]]:
-    """The differences accepted by name, those of one case, reason and stage together: paths by these three."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for result, finding in conventions(report):
-        key = (full_name(result), finding.note or finding.message, finding.stage)
-        groups.setdefault(key, []).append(beside_each_other(finding))
-    return groups
-
-
-def counts(report: Report) -> str:
-    """How much was compared: "2 pairs, 3 cases, 6 comparisons, 2 printed numbers"."""
-    compared = sum(f.compared for f in report.findings)
-    numbers = [(len(report.concepts), "pair"), (len(report.results), "case"), (compared, "comparison")]
-    published = sum(len(r.published) for r in report.results)
-    beyond = len(report.findings) - compared
-    parts = [counted(n, noun) for n, noun in [*numbers, *([(published, "printed number")] if published else [])]]
-    return ", ".join([*parts, *([f"{beyond:,} past a curve's horizon"] if beyond else [])])
-
-
-def headline(report: Report) -> str:
-    """The result in a few words: "all agree", "1 differs, 9 more as a consequence", "1 case could not run"."""
-    every, failed = sum(1 for _ in divergences(report)), sum(r.error is not None for r in report.results)
-    more = sum(len(item.consequences) for item in told(report))
-    differ = every - more
-    if not report.findings and not differ and not failed:
-        return NOTHING
-    if not report:
-        could_not = f"{counted(failed, 'case')} could not run" if failed else ""
-        following = f"{more:,} more as a consequence" if more else ""
-        differing = f"{differ:,} differ{'s' if differ == 1 else ''}" if differ else ""
-        return ", ".join(filter(None, (differing, following, could_not)))
-    named = len(conventions(report))
-    return "all agree" + (f", {named:,} by a named convention" if named else "")
-
-
-def closing(report: Report) -> str:
-    """One line: how much was compared, whether it agrees, and what to do next.
-
-    Args:
-        report: The report.
-
-    Returns:
-        The line.
-    """
-    if not report.results:
-        return f"no case was run: {NOTHING}; next: parity run"
-    compared = f"{counts(report)}: {headline(report)}"
-    if report or headline(report) == NOTHING:
-        return compared
-    first = next(divergences(report), None)
-    culprit = first[0] if first else next(r for r in report.results if not r)
-    said = _first(culprit, first[1] if first else None)
-    return f"{compared}; first: {said}; next: {_next(report, culprit, differs=bool(first))}"
-
-
-def _first(result: CaseResult, item: Finding | PublishedNumber | None) -> str:
-    name = full_name(result)
-    if item is None:
-        return f"{name} could not run"
-    if isinstance(item, PublishedNumber):
-        return f"printed number {item.label} in {name}"
-    return f"{item.verdict} {item.stage} of {item.torch_path or item.jax_path or WHOLE} in {name}"
-
-
-def _next(report: Report, result: CaseResult, *, differs: bool) -> str:
-    if result.missing and not differs:
-        return install(result.error or "")
-    if result.concept in concepts():
-        return f"parity run {result.concept} --html report.html"
-    command = report.environment.get("command", "")
-    if not command.startswith("parity "):
-        return "report.to_html('report.html')"
-    words = shlex.split(command)
-    asked = next((words[i + 1] for i, word in enumerate(words[:-1]) if word == "--html"), None)
-    asked = asked or next((word.partition("=")[2] for word in words if word.startswith("--html=")), None)
-    return f"open {asked}" if asked else f"{command} --html report.html"
-
-
-def install(error: str) -> str:
-    """The command that installs the framework which an error names; both where it names none."""
-    named = [extra for extra, words in (("torch", r"torch"), ("jax", r"jax|flax|optax")) if re.search(words, error)]
-    return f"pip install 'parity[{named[0] if len(named) == 1 else 'all'}]'"
 
 
 def counted(n: int, noun: str) -> str:
@@ -348,15 +177,6 @@ def outcome(results: Sequence[CaseResult]) -> str:
         found = max(found, Verdict.SEMANTIC, key=lambda verdict: verdict.severity)
     failed = [r for r in results if r.error is not None]
     return failure(failed) if failed and found in (Verdict.AGREE, Verdict.CONVENTION) else found.value
-
-
-def failures(report: Report) -> dict[str, list[CaseResult]]:
-    """What could not run, by what was said of it: one missing framework is told once, not once a case."""
-    found: dict[str, list[CaseResult]] = {}
-    for result in report.results:
-        if result.error is not None:
-            found.setdefault(result.error.strip(), []).append(result)
-    return found
 
 
 def failure(failed: Sequence[CaseResult]) -> str:

@@ -234,7 +234,7 @@ class Report:
         return render(self)
 
     def __repr__(self) -> str:
-        from parity.report.phrases import counts, headline
+        from parity.report.closing import counts, headline
 
         return f"<Report of {counts(self)}: {headline(self)}>"
 

@@ -4,78 +4,47 @@ import io
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from parity.markup import printable
-from parity.numerics import Finding, Verdict, worst
-from parity.report.phrases import (
-    COLUMNS,
-    MISSING,
-    NOT_RUN,
+from parity.numerics import Finding, Verdict
+from parity.report.closing import (
     NOTHING,
-    WHOLE,
-    Told,
-    accepted,
-    beside,
-    both_values,
     closing,
-    column,
-    columns,
-    counted,
-    curve_notes,
-    divergences,
-    failure,
-    failures,
-    figure,
-    folded,
-    full_name,
-    gap,
     headline,
     install,
-    outcome,
+)
+from parity.report.phrases import (
+    WHOLE,
+    beside,
+    both_values,
+    counted,
+    curve_notes,
+    failure,
+    full_name,
+    gap,
     power,
     remarks,
-    seconds,
     sentence,
-    share,
     short_name,
     statistics,
-    told,
     unmet,
 )
-from parity.report.result import STAGES, CaseResult, PublishedNumber, Report
+from parity.report.result import CaseResult, PublishedNumber, Report
+from parity.report.tables import STYLES, Tables
+from parity.report.told import (
+    Told,
+    accepted,
+    divergences,
+    failures,
+    folded,
+    told,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 BLOCKS = 20
 """Divergences told in full; every further one gets a line."""
-
-STYLES = {
-    Verdict.AGREE: "green",
-    Verdict.CONVENTION: "cyan",
-    Verdict.UNDECIDED: "yellow",
-    Verdict.PRECISION: "yellow",
-    Verdict.UNSTABLE: "magenta",
-    Verdict.SEMANTIC: "bold red",
-    Verdict.STRUCTURE: "bold red",
-    NOT_RUN: "bold red",
-    MISSING: "yellow",
-}
-
-
-@dataclass(frozen=True)
-class Marks:
-    """The signs of a table, as the stream's encoding can hold them."""
-
-    agree: str
-    differ: str
-    rule: str
-
-
-UNICODE, ASCII = Marks("✓", "✗", "─"), Marks("ok", "no", "-")
 
 
 def render(report: Report, *, width: int | None = None, detail: bool | None = None, everything: bool = False) -> str:
@@ -134,17 +103,17 @@ class _Printer:
         self.report = report
         self.console = console
         self.everything = everything
-        self.marks = UNICODE if _can_hold(console.encoding, "✓✗─") else ASCII
+        self.tables = Tables(console)
 
     def print(self, detail: bool) -> None:
         if detail:
             for concept, results in self.report.concepts.items():
-                self._table(concept, [(short_name(r), (r,)) for r in results])
+                self.tables.print(concept, [(short_name(r), (r,)) for r in results])
                 self.console.print()
             for result in self.report.results:
                 self._more(result)
         elif self.report.results:
-            self._table("pair", list(self.report.concepts.items()))
+            self.tables.print("pair", list(self.report.concepts.items()))
             self.console.print()
         self._divergences()
         for (name, reason, stage), paths in accepted(self.report).items():
@@ -162,81 +131,10 @@ class _Printer:
         """One paragraph that wraps under itself; nothing in it is markup."""
         from rich.text import Text
 
-        line = Text.assemble((f"{label}  ", STYLES.get(label, "")) if label else "", (self._fit(text), style))
+        line = Text.assemble((f"{label}  ", STYLES.get(label, "")) if label else "", (self.tables.fit(text), style))
         for wrapped in line.wrap(self.console, max(self.console.width - indent, 20), overflow="fold"):
             wrapped.rstrip()
             self.console.print(Text(" " * indent).append_text(wrapped), highlight=False, soft_wrap=True)
-
-    def _fit(self, text: str) -> str:
-        return printable(text).encode(self.console.encoding, "backslashreplace").decode(self.console.encoding)
-
-    def _table(self, title: str, groups: Sequence[tuple[str, Sequence[CaseResult]]]) -> None:
-        findings = [f for _, results in groups for r in results for f in r.findings]
-        stages = columns(s for s in STAGES if s in COLUMNS or any(f.stage == s for f in findings))
-        rows = [self._row(name, results, stages) for name, results in groups]
-        numbers = [p for _, results in groups for r in results for p in r.published]
-        shown = {"cases": title == "pair", "printed": bool(numbers)}
-        header = [name for name in rows[0] if shown.get(name, True)]
-        settled = ["structure"] if all(f for f in findings if f.stage == "structure") else []
-        settled += ["printed"] if all(numbers) else []
-        unused = [s for s in stages if not any(column(f.stage) == s for f in findings)]
-        # What the divergences below say again is given up, in this order, where the table is too wide.
-        for name in ("time", *settled, "cases", *unused, "x bound", "printed", *stages):
-            if name in header and _width(header, rows) > self.console.width:
-                header.remove(name)
-        titles = [title, *header[1:]]
-        self.console.print(self._built(titles, [[row[name] for name in header] for row in rows]), highlight=False)
-
-    def _row(self, name: str, results: Sequence[CaseResult], stages: Sequence[str]) -> dict[str, str]:
-        by_stage = {s: self._stage([f for r in results for f in r.findings if column(f.stage) == s]) for s in stages}
-        ends = {"printed": self._met([p for r in results for p in r.published])}
-        ends |= {"x bound": figure(share(results)), "verdict": outcome(results)}
-        return {
-            "": name,
-            "cases": str(len(results)),
-            **by_stage,
-            **ends,
-            "time": seconds(sum(r.seconds for r in results)),
-        }
-
-    def _stage(self, findings: Sequence[Finding]) -> str:
-        if not findings:
-            return "-"
-        verdict = worst(list(findings))
-        return (
-            f"{self.marks.agree} {sum(f.compared for f in findings):,}" if verdict is Verdict.AGREE else verdict.value
-        )
-
-    def _met(self, numbers: Sequence[PublishedNumber]) -> str:
-        unmet_ones = sum(not p for p in numbers)
-        return (
-            f"{self.marks.differ} {unmet_ones:,}"
-            if unmet_ones
-            else f"{self.marks.agree} {len(numbers):,}"
-            if numbers
-            else "-"
-        )
-
-    def _built(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
-        from rich.box import Box
-        from rich.table import Table
-        from rich.text import Text
-
-        rule = self.marks.rule
-        lines = Box("    \n" * 2 + rule * 4 + "\n" + "    \n" * 5, ascii=rule == "-")
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        gap_between = 1 if sum(widths) + 2 * len(widths) <= self.console.width else 0
-        table = Table(box=lines, show_edge=False, padding=(0, gap_between, 0, 0), pad_edge=False, header_style="bold")
-        for i, name in enumerate(header):
-            side = "right" if name in ("cases", "x bound", "time") else "left"
-            table.add_column(self._fit(name), justify=side, no_wrap=i > 0, overflow="fold")  # type: ignore[arg-type]
-        for row in rows:
-            table.add_row(*(Text(self._fit(cell), style=self._style(cell)) for cell in row))
-        return table
-
-    def _style(self, cell: str) -> str:
-        marked = {self.marks.agree: STYLES[Verdict.AGREE], self.marks.differ: STYLES[Verdict.SEMANTIC]}
-        return STYLES.get(cell, marked.get(cell.partition(" ")[0], ""))
 
     def _more(self, result: CaseResult) -> None:
         """What a table of cases has no column for."""
@@ -255,9 +153,9 @@ class _Printer:
         from rich.padding import Padding
 
         self._line(f"printed in {source}", indent=2)
-        met = {True: self.marks.agree, False: self.marks.differ}
+        met = {True: self.tables.marks.agree, False: self.tables.marks.differ}
         rows = [[p.label, p.printed, beside(p.torch, p), beside(p.jax, p), met[bool(p)]] for p in numbers]
-        table = self._built(["number", "printed", "torch", "jax", ""], rows)
+        table = self.tables.built(["number", "printed", "torch", "jax", ""], rows)
         self.console.print(Padding(table, (0, 0, 0, 2), expand=False), highlight=False)
 
     def _divergences(self) -> None:
@@ -308,17 +206,3 @@ def _of(finding: Finding) -> str:
     torch, jax = finding.torch_path or WHOLE, finding.jax_path or WHOLE
     where = torch if torch == jax else f"{torch}  (torch)  /  {jax}  (jax)"
     return f"{finding.stage} of {where}" + ("" if finding.step is None else f"     step {finding.step:,}")
-
-
-def _width(header: Sequence[str], rows: Sequence[dict[str, str]]) -> int:
-    """Columns that a table needs; a long first column folds."""
-    widths = [max(len(name), *(len(row[name]) for row in rows)) for name in header]
-    return min(widths[0], 32) + sum(widths[1:]) + len(widths) - 1
-
-
-def _can_hold(encoding: str, text: str) -> bool:
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

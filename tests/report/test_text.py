@@ -12,8 +12,9 @@ from rich.console import Console
 from parity.markup import printable
 from parity.numerics import Verdict
 from parity.report import CaseResult, Report
+from parity.report.closing import closing, install
 from parity.report.html import page
-from parity.report.phrases import closing, install, seconds
+from parity.report.phrases import seconds
 from parity.report.text import BLOCKS, print_report, render
 
 
