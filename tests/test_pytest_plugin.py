@@ -1,8 +1,10 @@
 """The pytest plugin as its users have it: fixture, options, summary, xdist, junit; in sessions of their own.
 
-Most of them check made-up sides, so that no framework need start; one has the real ones.
+Most of them check made-up sides, so that no framework need start, and run within this process, which costs a tenth of
+a second each and not the seconds that an interpreter takes with all that it imports.
 """
 
+import importlib.util
 import json
 import os
 import re
@@ -12,9 +14,13 @@ from pathlib import Path
 
 import pytest
 
+import parity
+
 ROOT = Path(__file__).resolve().parent.parent
 # Where the package is installed, its entry point gives the plugin too; once is enough.
-PLUGIN = ("-p", "no:parity", "-p", "parity.pytest_plugin", "-p", "no:cacheprovider")
+# Hypothesis imports all of itself for its line in a summary, with every assert rewritten.
+OTHERS = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+PLUGIN = ("-p", "no:parity", "-p", "parity.pytest_plugin", *OTHERS)
 
 MADE_UP = """
 import parity
@@ -52,17 +58,28 @@ def test_of_another_kind():
 """
 
 
+@pytest.fixture(autouse=True)
+def imported():
+    """What a session within this process finds imported: it takes what it imports itself out again, as pytester does."""
+    for name in ("json", "html", "text", "result"):
+        importlib.import_module(f"parity.report.{name}")
+    importlib.import_module("parity.checking")
+
+
 @pytest.fixture
 def session(pytester, monkeypatch):
-    """Run pytest in a process of its own: session(files, *arguments)."""
+    """Run pytest anew: session(files, *arguments); what its conftest replaces is put back afterwards."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(parity, "check", parity.check)
+    monkeypatch.setattr(importlib.util, "find_spec", importlib.util.find_spec)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
 
-    def run(conftest, tests, *arguments):
+    def run(conftest, tests, *arguments, within=True):
         pytester.makeconftest(conftest)
         pytester.makepyfile(test_port=tests)
-        return pytester.runpytest_subprocess(*PLUGIN, *arguments)
+        start = pytester.runpytest_inprocess if within else pytester.runpytest_subprocess
+        return start(*PLUGIN, *arguments)
 
     return run
 
@@ -101,7 +118,7 @@ def test_a_session_fails_in_our_words_and_ends_with_a_summary_and_the_next_comma
 def test_two_workers_give_one_report(session, pytester):
     tests = "import pytest\n\n@pytest.mark.parametrize('n', range(6))\ndef test_many(parity, n):\n"
     tests += "    parity.check('AGREE' if n else 'PRECISION', None, name=f'many.{n}')\n"
-    result = session(MADE_UP, tests, "-n", "2", "--parity-json", "all.json", "--parity-dtype", "bfloat16")
+    result = session(MADE_UP, tests, "-n", "2", "--parity-json", "all.json", "--parity-dtype", "bfloat16", within=False)
     result.assert_outcomes(passed=5, failed=1)
     told = json.loads((pytester.path / "all.json").read_text())
     assert [r["name"] for r in told["results"]] == [f"many.{n}" for n in range(6)]
@@ -149,6 +166,8 @@ def test_a_report_that_cannot_be_written_is_told_and_fails_the_session(session):
 
 
 def test_sides_of_both_frameworks_with_and_without_the_fixture(session):
+    for name in ("jax", "torch", "parity.sides.jax_side", "parity.sides.torch_side"):
+        importlib.import_module(name)
     tests = """
 import jax, numpy as np, torch
 import parity as package
@@ -175,7 +194,7 @@ def test_without_the_plugin_the_failure_has_our_text_and_none_of_our_frames(pyte
         test_port=MADE_UP + "import parity.checking.api as api\napi.check = check\n"
         "def test_port():\n    parity.assert_parity('SEMANTIC', None)\n"
     )
-    text = pytester.runpytest_subprocess("-p", "no:parity", "-p", "no:cacheprovider").stdout.str()
+    text = pytester.runpytest_subprocess("-p", "no:parity", *OTHERS).stdout.str()
     assert "1 pair, 1 case, 1 comparison: 1 differs" in text
     assert "def assert_parity" not in text
 
