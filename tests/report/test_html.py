@@ -260,6 +260,15 @@ def test_a_layer_s_marks_stay_on_their_strip(sample, name):
     assert all(0.0 <= float(x) <= 200.0 for x in places)
 
 
+def test_without_a_script_no_control_is_shown_and_everything_else_is(sample):
+    markup = page(sample("mixed"))
+    assert re.findall(r"<[^>]* hidden[^>]*>", re.sub(r"<script>.*</script>", "", markup, flags=re.DOTALL)) == [
+        '<div class="tools" role="search" aria-label="Pairs and comparisons" hidden>'
+    ]
+    assert '<select name="verdict"><option value="">any</option><option value="differs">what differs</option>' in markup
+    assert not re.search("<(input|select|button)", fragment(sample("mixed"))), "a notebook runs no script of ours"
+
+
 def test_the_headings_of_a_page_form_an_outline(report):
     levels = [int(n) for n in re.findall(r"<h([1-6])", page(report))]
     assert levels[0] == 1
