@@ -11,7 +11,17 @@ import numpy as np
 from parity.bench import floors, torch_cost
 from parity.bench.floors import Rates, Work
 from parity.bench.rounds import ROUNDS, SECONDS, Spread, take_turns, timed
-from parity.bench.variants import COMPILE, EAGER, JAX_EAGER, JIT, SCAN, compiled_anew, jax_variants, torch_variants
+from parity.bench.variants import (
+    COMPILE,
+    EAGER,
+    JAX_EAGER,
+    JIT,
+    SCAN,
+    alike,
+    compiled_anew,
+    jax_variants,
+    torch_variants,
+)
 from parity.cases import Case, cases_of, resolve
 from parity.environment import environment
 from parity.sides import MissingFramework, jax_backend, require
@@ -215,7 +225,7 @@ def _measured(
     rows: list[Row] = []
     least: list[Floor] = []
     jax = jax_backend.start()
-    with _threads(threads), jax.enable_x64(dtype == "float64"), compiled_anew():
+    with alike(threads, device), jax.enable_x64(dtype == "float64"), compiled_anew():
         progress("the machine's own rates", 0, len(work))
         rates, entries = floors.measured(dtype, device), _entries(device)
         for done, (case, sides) in enumerate(work):
@@ -294,18 +304,6 @@ def _told(case: str, framework: str) -> Any:
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0]
         raise SideRaised(f"{case}: the {framework} side raised: {type(error).__name__}: {first}") from error
-
-
-@contextmanager
-def _threads(threads: int) -> Any:
-    import torch
-
-    kept = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(kept)
 
 
 def _torch_call(side: Any, device: str) -> Callable[..., Any]:

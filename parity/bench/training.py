@@ -13,6 +13,7 @@ from parity.bench import numpy_loops
 from parity.bench.rounds import Clock, Spread, take_turns
 from parity.bench.speed_text import duration
 from parity.bench.table import print_grid
+from parity.bench.variants import alike
 from parity.cases import loops as inputs_of
 from parity.cases.network import train_in_numpy
 from parity.environment import environment
@@ -156,21 +157,17 @@ def measure(
     Returns:
         The Table.
     """
-    import torch
-
     for framework in ("torch", "jax"):
         require(framework)
     jax = jax_backend.start()
     how = "processor time" if device == "cpu" else "time"
     clock = clock or (time.process_time if device == "cpu" else time.perf_counter)
-    kept = torch.get_num_threads()
-    torch.set_num_threads(threads)
     given = {loop.name: loop.inputs(max(1, loop.steps // part)) for loop in LOOPS}
     steps = {name: _steps(inputs) for name, inputs in given.items()}
     rows: list[Row] = []
     turns = partial(take_turns, rounds=rounds, seconds=seconds, clock=clock)
     work = [(loop, dtype) for loop in LOOPS for dtype in ("float32", "float64")]
-    try:
+    with alike(threads, device):
         for done, (loop, dtype) in enumerate(work):
             progress(f"{loop.name} at {dtype}", done, len(work) + 1)
             with jax.enable_x64(dtype == "float64"):
@@ -178,8 +175,6 @@ def measure(
         progress("many seeds at once", len(work), len(work) + 1)
         steps["seeds"] = max(1, 500 // part)
         rows += _seeds(inputs_of.sweep(np.random.default_rng(0), SEEDS, steps["seeds"]), device, turns)
-    finally:
-        torch.set_num_threads(kept)
     return Table(tuple(rows), steps, how, device, threads, environment())
 
 
@@ -243,7 +238,7 @@ def _seeds(given: dict[str, Any], device: str, turns: Turns) -> list[Row]:
     for side, lanes in (("torch", tensors), ("jax", arrays)):
         for how, concept, name in (("readable", "spiral", "train"), ("fast", "loops", "train_spiral")):
             train = _function(side, concept, name)
-            calls[f"{side} {how}, one by one"] = partial(_lane_by_lane, train, lanes, side, device)
+            calls[f"{side} {how}, each"] = partial(_lane_by_lane, train, lanes, side, device)
     calls["torch vmap"] = _awaited_torch("loops", "train_seeds", tensors, device)
     calls["jax vmap"] = _awaited_jax("loops", "train_seeds", arrays)
     return [Row("seeds", "float32", name, spread) for name, spread in turns(calls).items()]

@@ -154,3 +154,32 @@ def compiled_anew() -> Iterator[None]:
             yield
     finally:
         jax.config.update("jax_enable_compilation_cache", kept)
+
+
+@contextmanager
+def alike(threads: int, device: str) -> Iterator[None]:
+    """Both sides at the same arithmetic, restored afterwards.
+
+    Args:
+        threads: Of torch, on the CPU; JAX has those that its backend was started with.
+        device: On a GPU both multiply float32 as IEEE has it: JAX would take TF32 by default and torch would not, so
+            that one would be timed at another precision than the other.
+    """
+    import torch
+
+    jax = jax_backend.start()
+    kept = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        if device == "cpu":
+            yield
+            return
+        allowed = torch.backends.cuda.matmul.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = False
+        try:
+            with torch.backends.cudnn.flags(enabled=True, allow_tf32=False), jax.default_matmul_precision("highest"):
+                yield
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = allowed
+    finally:
+        torch.set_num_threads(kept)

@@ -1,5 +1,6 @@
 """`parity bench` of concepts and of two functions: what is in the table, and what is refused; no time is judged."""
 
+import contextlib
 import json
 import shutil
 
@@ -23,8 +24,10 @@ QUICK = {"seconds": 0.001, "rounds": 3}
 
 
 @pytest.fixture(autouse=True)
-def quick_rates(monkeypatch):
+def quick(monkeypatch):
+    """No rates are measured, and what XLA has compiled for an earlier test is taken from disk."""
     monkeypatch.setattr(bench.floors, "measured", lambda dtype, device: Rates(1e10, {1 << 20: 1e10}))
+    monkeypatch.setattr(bench, "compiled_anew", contextlib.nullcontext)
 
 
 def table(rows, floor=1e-9, bound="bytes"):
@@ -40,7 +43,9 @@ def printed(speed, width=80):
 
 
 def test_a_concept_is_timed_on_its_own_cases_in_every_way_that_applies(monkeypatch):
+    right = bench.worth_timing
     monkeypatch.setattr(variants.shutil, "which", lambda name: None)
+    monkeypatch.setattr(bench, "worth_timing", lambda cases: right(cases)[:1])
     seen = []
     found = bench.concepts(["clipping"], **QUICK, progress=lambda what, *_: seen.append(what))
     assert {row.case for row in found.rows} <= {case.name for case in cases_of("clipping")}
@@ -102,6 +107,16 @@ def test_a_side_that_raises_is_named():
 
 def raises(x):
     raise ValueError("no")
+
+
+def test_compilers_ask_no_cache_on_disk_and_do_again_afterwards():
+    import jax
+    import torch._inductor.config as inductor
+
+    before = jax.config.jax_enable_compilation_cache, inductor.force_disable_caches
+    with variants.compiled_anew():
+        assert (jax.config.jax_enable_compilation_cache, inductor.force_disable_caches) == (False, True)
+    assert (jax.config.jax_enable_compilation_cache, inductor.force_disable_caches) == before
 
 
 def test_the_threads_of_torch_are_the_users_again():
