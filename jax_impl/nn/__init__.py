@@ -100,6 +100,16 @@ from jax_impl.nn.normalization import (
     RMSNorm,
     SyncBatchNorm,
 )
+from jax_impl.nn.packing import (
+    PackedSequence,
+    invert_permutation,
+    pack_padded_sequence,
+    pack_sequence,
+    pad_packed_sequence,
+    pad_sequence,
+    unpack_sequence,
+    unpad_sequence,
+)
 from jax_impl.nn.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -176,6 +186,14 @@ __all__ = [
     "RNN",
     "LSTM",
     "GRU",
+    "PackedSequence",
+    "invert_permutation",
+    "pack_padded_sequence",
+    "pad_packed_sequence",
+    "pad_sequence",
+    "unpad_sequence",
+    "pack_sequence",
+    "unpack_sequence",
     "Threshold",
     "ReLU",
     "Hardtanh",

@@ -59,6 +59,16 @@ def test_activations_agree_with_torch_also_at_their_corners(dtype, whole):
     assert report, str(report)
 
 
+def elu_by_flax(x, alpha):
+    return jnp.where(x > 0, x, alpha * jnp.expm1(x))
+
+
+def test_the_slope_of_elu_has_all_its_digits_far_to_the_left():
+    x = np.linspace(-12.0, -6.0, 9)
+    assert compared({"elu": lambda F, x: F.elu(x, 0.5)}, x)
+    assert not compared({"elu": lambda F, x: (elu_by_flax if F is J else F.elu)(x, 0.5)}, x)
+
+
 def test_hardsigmoid_s_slope_is_a_sixth_where_torch_rounds_it_to_float32():
     hardsigmoid = {"hardsigmoid": lambda F, x: F.hardsigmoid(x)}
     assert compared(hardsigmoid, X, gradient=False)

@@ -278,5 +278,10 @@ def celu(input: Float[Array, "*S"], alpha: float = 1.0, inplace: bool = False) -
 def _exponential_linear(x: Float[Array, "*S"], alpha: float, scale: float, input_scale: float) -> Float[Array, "*S"]:
     left = x <= 0
     # the exponential sees no large positive x, where it would overflow and make the gradient NaN
-    curve = jnp.expm1(jnp.where(left, x, 0) * input_scale) * (alpha * scale)
+    curve = _expm1(jnp.where(left, x, 0) * input_scale) * (alpha * scale)
     return jnp.where(left, curve, x * scale)
+
+
+# JAX's own slope is expm1(x) + 1, which far to the left has lost the digits that torch's exp(x) has
+_expm1 = jax.custom_jvp(jnp.expm1)
+_expm1.defjvps(lambda slope, answer, x: slope * jnp.exp(x))

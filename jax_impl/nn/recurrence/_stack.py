@@ -1,15 +1,23 @@
 """What all recurrent nets share: their weights, layers and directions, the batch, and the dropout between layers."""
 
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import Array
 
 from jax_impl.functional.dropout import dropout
 from jax_impl.nn.module import Module
+from jax_impl.nn.packing import PackedSequence
 from jax_impl.nn.recurrence._reset import reset
+
+Step = Callable[[tuple[Array, ...], Any], tuple[tuple[Array, ...], Array]]
+"""(state, what the input adds) -> (state, h), as jax.lax.scan takes it."""
 
 GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
@@ -54,27 +62,59 @@ class Stack(Module):
         """Draw the parameters anew."""
         reset(self, self.hidden_size, rngs)
 
-    def _scan(self, x: Array, state: tuple[Array, ...], weights: Any, reverse: bool) -> tuple[tuple[Array, ...], Array]:
-        """One layer in one direction: x (T, N, I) and the first state -> the last state, and every h (T, N, out)."""
+    def _cell(self, x: Array, weights: Any) -> tuple[Step, Array]:
+        """One layer in one direction: its step, and what the inputs x (T, N, I) add to the gates (T, N, ...)."""
         raise NotImplementedError
 
-    def _run(self, input: Array, hx: tuple[Array | None, ...]) -> tuple[Array, tuple[Array, ...]]:
+    def _run(self, input: Any, hx: tuple[Array | None, ...]) -> tuple[Any, tuple[Array, ...]]:
         """The outputs, and the last state of every layer and direction."""
-        kind = type(self).__name__
+        if isinstance(input, PackedSequence):
+            return self._run_packed(input, hx)
         x = self._sequence(input)
         batched = input.ndim == 3
-        directions, out = 1 + self.bidirectional, self.proj_size or self.hidden_size
+        first = self._first(x, hx, input.ndim)
+        x, states = self._layers(x, first, None)
+        if not batched:
+            return x[:, 0], tuple(value[:, 0] for value in states)
+        return (x.swapaxes(0, 1) if self.batch_first else x), states
+
+    def _run_packed(self, input: PackedSequence, hx: tuple[Array | None, ...]) -> tuple[PackedSequence, Any]:
+        """The same of sequences of different lengths: where one has ended, its states stay."""
+        if input.data.ndim != 2:
+            raise RuntimeError(f"{type(self).__name__}: packed data has {input.data.ndim} axes, wanted 2: (sum, size)")
+        steps, places = input.places
+        shape = (len(input.batch_sizes), input.batch_sizes[0])
+        padded = jnp.zeros((*shape, input.data.shape[1]), input.data.dtype).at[steps, places].set(input.data)
+        self._check(padded)
+        alive = np.zeros(shape, bool)
+        alive[steps, places] = True
+        first = self._first(padded, hx, 3)
+        if input.sorted_indices is not None:
+            first = [value[:, list(input.sorted_indices)] for value in first]
+        x, states = self._layers(padded, first, alive[..., None])
+        if input.unsorted_indices is not None:
+            states = tuple(value[:, list(input.unsorted_indices)] for value in states)
+        return replace(input, data=x[steps, places]), states
+
+    def _first(self, x: Array, hx: tuple[Array | None, ...], axes: int) -> list[Array]:
+        """The first states, each (layers, N, size); zeros where none are given."""
+        kind, directions, out = type(self).__name__, 1 + self.bidirectional, self.proj_size or self.hidden_size
         first = []
         for value, size in zip(hx, (out, self.hidden_size), strict=False):
             wanted = (self.num_layers * directions, x.shape[1], size)
             if value is None:
                 value = jnp.zeros(wanted, x.dtype)
-            elif value.ndim != input.ndim:
-                raise RuntimeError(f"{kind}: hx has {value.ndim} axes where the input has {input.ndim}, wanted as many")
-            value = value if batched or value.ndim == 3 else value[:, None]
+            elif value.ndim != axes:
+                raise RuntimeError(f"{kind}: hx has {value.ndim} axes where the input has {axes}, wanted as many")
+            value = value if value.ndim == 3 else value[:, None]
             if value.shape != wanted:
                 raise RuntimeError(f"{kind}: hx has shape {tuple(value.shape)}, wanted {wanted}")
             first.append(value)
+        return first
+
+    def _layers(self, x: Array, first: list[Array], alive: np.ndarray | None) -> tuple[Array, tuple[Array, ...]]:
+        """All layers over x (T, N, I); alive (T, N, 1) tells which steps are a sequence's own."""
+        directions = 1 + self.bidirectional
         last: list[tuple[Array, ...]] = []
         for layer in range(self.num_layers):
             if layer and self.dropout > 0 and self.training:
@@ -85,20 +125,26 @@ class Stack(Module):
                 suffix = f"_l{layer}{'_reverse' if reverse else ''}"
                 weights = [v[...] if (v := getattr(self, name + suffix, None)) is not None else None for name in names]
                 state = tuple(value[layer * directions + reverse] for value in first)
-                state, hidden = self._scan(x, state, weights, bool(reverse))
+                step, own = self._cell(x, weights)
+                over = (step, own) if alive is None else (_while_alive(step), (own, alive))
+                state, hidden = jax.lax.scan(over[0], state, over[1], reverse=bool(reverse))
                 last.append(state)
                 outputs.append(hidden)
             x = outputs[0] if directions == 1 else jnp.concatenate(outputs, axis=-1)
-        states = tuple(jnp.stack(values) for values in zip(*last, strict=True))
-        if not batched:
-            return x[:, 0], tuple(value[:, 0] for value in states)
-        return (x.swapaxes(0, 1) if self.batch_first else x), states
+        return x, tuple(jnp.stack(values) for values in zip(*last, strict=True))
 
     def _sequence(self, input: Array) -> Array:
         """The input as (T, N, I)."""
         kind = type(self).__name__
         if input.ndim not in (2, 3):
             raise ValueError(f"{kind}: input has {input.ndim} axes, wanted 2 or 3: (T, size), or with a batch")
+        self._check(input)
+        if input.ndim == 2:
+            return input[:, None]
+        return input.swapaxes(0, 1) if self.batch_first else input
+
+    def _check(self, input: Array) -> None:
+        kind = type(self).__name__
         (weight,) = self._values("weight_ih_l0")
         if input.dtype != weight.dtype:
             raise ValueError(
@@ -107,9 +153,6 @@ class Stack(Module):
             )
         if input.shape[-1] != self.input_size:
             raise RuntimeError(f"{kind}: input has {input.shape[-1]} features, wanted input_size {self.input_size}")
-        if input.ndim == 2:
-            return input[:, None]
-        return input.swapaxes(0, 1) if self.batch_first else input
 
     def extra_repr(self) -> str:
         """The arguments that are not the defaults."""
@@ -118,6 +161,17 @@ class Stack(Module):
         values = {name: getattr(self, name) for name in defaults}
         given = [f"{name}={value}" for name, value in values.items() if value != defaults[name]]
         return ", ".join([str(self.input_size), str(self.hidden_size), *given])
+
+
+def _while_alive(step: Step) -> Step:
+    """A step that leaves the state as it is where a sequence has ended, or from behind has not begun."""
+
+    def masked(state: tuple[Array, ...], given: Any) -> tuple[tuple[Array, ...], Array]:
+        own, alive = given
+        new, output = step(state, own)
+        return tuple(jnp.where(alive, a, b) for a, b in zip(new, state, strict=True)), output
+
+    return masked
 
 
 def _validate(

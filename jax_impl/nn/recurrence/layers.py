@@ -5,23 +5,24 @@ What an input adds to the gates is one product for all of time; the rest is a sc
 
 from typing import Any
 
-import jax
 from flax import nnx
 from jax import Array
 from jaxtyping import Float
 
 from jax_impl.functional import _gates
 from jax_impl.functional._gates import affine
-from jax_impl.nn.recurrence._stack import Stack
+from jax_impl.nn.packing import PackedSequence
+from jax_impl.nn.recurrence._stack import Stack, Step
 
 __all__ = ["RNN", "LSTM", "GRU"]
+
+Sequences = Float[Array, "..."] | PackedSequence
 
 
 class RNN(Stack):
     """Layers of plain recurrent cells over a sequence: h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), or ReLU.
 
-    Sequences of different lengths in one batch are padded; torch's packed sequences, whose shapes depend on lengths,
-    are not taken.
+    Sequences of different lengths in one batch are packed (`pack_sequence`), or padded.
 
     Args:
         input_size: the length of each x_t.
@@ -66,7 +67,7 @@ class RNN(Stack):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype, rngs)
         self.nonlinearity = nonlinearity
 
-    def _scan(self, x: Array, state: tuple[Array, ...], weights: Any, reverse: bool) -> tuple[tuple[Array, ...], Array]:
+    def _cell(self, x: Array, weights: Any) -> tuple[Step, Array]:
         w_ih, w_hh, b_ih, b_hh, _ = weights
         activation = _gates.ACTIVATIONS[self.nonlinearity]
 
@@ -75,13 +76,14 @@ class RNN(Stack):
             return (h,), h
 
         own = affine(x, w_ih, None if b_ih is None else b_ih + b_hh)
-        return jax.lax.scan(step, state, own, reverse=reverse)
+        return step, own
 
-    def __call__(self, input: Float[Array, "..."], hx: Float[Array, "..."] | None = None) -> tuple[Array, Array]:
+    def __call__(self, input: Sequences, hx: Float[Array, "..."] | None = None) -> tuple[Any, Array]:
         """Every h of the last layer (T, N, directions * hidden_size), and the last h of each (layers, N, hidden_size).
 
         Args:
-            input: (T, N, input_size), (N, T, input_size) where batch_first, or (T, input_size).
+            input: (T, N, input_size), (N, T, input_size) where batch_first, or (T, input_size); of a PackedSequence the
+                output is one too.
             hx: the first h of each layer and direction; zeros where none is given.
 
         Raises:
@@ -95,8 +97,7 @@ class RNN(Stack):
 class LSTM(Stack):
     """Layers of LSTM cells over a sequence.
 
-    Sequences of different lengths in one batch are padded; torch's packed sequences, whose shapes depend on lengths,
-    are not taken.
+    Sequences of different lengths in one batch are packed (`pack_sequence`), or padded.
 
     Args:
         input_size: the length of each x_t.
@@ -140,7 +141,7 @@ class LSTM(Stack):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, dtype, rngs
         )
 
-    def _scan(self, x: Array, state: tuple[Array, ...], weights: Any, reverse: bool) -> tuple[tuple[Array, ...], Array]:
+    def _cell(self, x: Array, weights: Any) -> tuple[Step, Array]:
         w_ih, w_hh, b_ih, b_hh, w_hr = weights
 
         def step(state: tuple[Array, ...], own: Array) -> tuple[tuple[Array, ...], Array]:
@@ -149,15 +150,18 @@ class LSTM(Stack):
             return (h, c), h
 
         own = affine(x, w_ih, None if b_ih is None else b_ih + b_hh)
-        return jax.lax.scan(step, state, own, reverse=reverse)
+        return step, own
 
     def __call__(
-        self, input: Float[Array, "..."], hx: tuple[Float[Array, "..."], Float[Array, "..."]] | None = None
-    ) -> tuple[Array, tuple[Array, Array]]:
+        self,
+        input: Float[Array, "..."] | PackedSequence,
+        hx: tuple[Float[Array, "..."], Float[Array, "..."]] | None = None,
+    ) -> tuple[Any, tuple[Array, Array]]:
         """Every h of the last layer (T, N, directions * out), and the last (h, c) of each, (layers, N, out or hidden).
 
         Args:
-            input: (T, N, input_size), (N, T, input_size) where batch_first, or (T, input_size).
+            input: (T, N, input_size), (N, T, input_size) where batch_first, or (T, input_size); of a PackedSequence the
+                output is one too.
             hx: the first h and c of each layer and direction; zeros where none are given.
 
         Raises:
@@ -171,8 +175,7 @@ class LSTM(Stack):
 class GRU(Stack):
     """Layers of GRU cells over a sequence.
 
-    Sequences of different lengths in one batch are padded; torch's packed sequences, whose shapes depend on lengths,
-    are not taken.
+    Sequences of different lengths in one batch are packed (`pack_sequence`), or padded.
 
     Args:
         input_size: the length of each x_t.
@@ -212,20 +215,21 @@ class GRU(Stack):
     ) -> None:
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, dtype, rngs)
 
-    def _scan(self, x: Array, state: tuple[Array, ...], weights: Any, reverse: bool) -> tuple[tuple[Array, ...], Array]:
+    def _cell(self, x: Array, weights: Any) -> tuple[Step, Array]:
         w_ih, w_hh, b_ih, b_hh, _ = weights
 
         def step(state: tuple[Array, ...], own: Array) -> tuple[tuple[Array, ...], Array]:
             h = _gates.gru(own, affine(state[0], w_hh, b_hh), state[0])
             return (h,), h
 
-        return jax.lax.scan(step, state, affine(x, w_ih, b_ih), reverse=reverse)
+        return step, affine(x, w_ih, b_ih)
 
-    def __call__(self, input: Float[Array, "..."], hx: Float[Array, "..."] | None = None) -> tuple[Array, Array]:
+    def __call__(self, input: Sequences, hx: Float[Array, "..."] | None = None) -> tuple[Any, Array]:
         """Every h of the last layer (T, N, directions * hidden_size), and the last h of each (layers, N, hidden_size).
 
         Args:
-            input: (T, N, input_size), (N, T, input_size) where batch_first, or (T, input_size).
+            input: (T, N, input_size), (N, T, input_size) where batch_first, or (T, input_size); of a PackedSequence the
+                output is one too.
             hx: the first h of each layer and direction; zeros where none is given.
 
         Raises:
