@@ -60,7 +60,7 @@ def test_of_another_kind():
 
 @pytest.fixture(autouse=True)
 def imported():
-    """What a session within this process finds imported: it takes what it imports itself out again, as pytester does."""
+    """What a session in this process finds imported: it takes what it imports itself out again, as pytester does."""
     for name in ("json", "html", "text", "result"):
         importlib.import_module(f"parity.report.{name}")
     importlib.import_module("parity.checking")
