@@ -1,6 +1,7 @@
 """The map that a finished search stands for: patterns of its elements, and what neither side has a partner for."""
 
 import difflib
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -65,10 +66,11 @@ def as_map(pair: "Pair", state: "State", merged: bool, *, proven: bool = True) -
         except Irregular as error:
             raise MappingError(f"{name} (jax) was matched, but {error}", jax_left=(name,)) from None
     for name in pending:
-        rule = _eliminated(pair, name, rules, used)
-        if rule is not None:
-            used[pair.torch_numbers.ids[rule.torch]] = True
-            rules.append(rule)
+        eliminated = _eliminated(pair, name, rules, used)
+        if eliminated:
+            for rule in eliminated:
+                used[pair.torch_numbers.ids[rule.torch]] = True
+            rules += eliminated
         elif name in jax.trained and proven:
             raise fit.Untold(
                 f"{name} (jax) has no influence on the outputs, and no torch leaf is left that it could be",
@@ -98,21 +100,50 @@ def unused(pair: "Pair", used: np.ndarray) -> tuple[str, ...]:
     return tuple(n for n, ids in pair.torch_numbers.ids.items() if ids.size and not used[ids].all())
 
 
-def _eliminated(pair: "Pair", name: str, rules: list[Rule], used: np.ndarray) -> Rule | None:
-    """A leaf on which no output depends, paired with the one of its size that is left in the module of its siblings."""
-    shape = pair.jax.shapes[name]
-    parent = name.rpartition(".")[0]
-    near = {r.torch.partition("[")[0].rpartition(".")[0] for r in rules if r.jax.rpartition(".")[0] == parent}
-    free = [n for n, ids in pair.torch_numbers.ids.items() if ids.shape == shape and ids.size and not used[ids].any()]
-    free = [n for n in free if n.rpartition(".")[0] in near] or free
-    if not free:
-        return None
-    own = name.rpartition(".")[2]
-    best = max(free, key=lambda n: difflib.SequenceMatcher(None, own, n.rpartition(".")[2]).ratio())
-    axes = " ".join(f"a{k}" for k in range(len(shape)))
-    return Rule(
-        best, name, Layout.parse(f"{axes} -> {axes}"), note="paired by elimination: no output depends on it here"
+def _eliminated(pair: "Pair", name: str, rules: list[Rule], used: np.ndarray) -> list[Rule]:
+    """A leaf on which no output depends, paired with what is left of its size in the module of its siblings.
+
+    Of a stack each layer is paired by itself: its siblings' rules tell which torch module each index is.
+    """
+    modules: dict[str, set[str]] = {}
+    for rule in rules:
+        sibling, _, index = rule.jax.partition("[")
+        if _module(pair, sibling) == _module(pair, name):
+            single = ",".join(itertools.takewhile(str.isdigit, index.rstrip("]").split(",")))
+            modules.setdefault(single, set()).add(rule.torch.partition("[")[0].rpartition(".")[0])
+    layers = sorted(index for index in modules if index)
+    return (_by_layer(pair, name, layers, modules, used) if layers else []) or _by_layer(
+        pair, name, [""], modules, used
     )
+
+
+def _by_layer(pair: "Pair", name: str, layers: list[str], modules: dict[str, set[str]], used: np.ndarray) -> list[Rule]:
+    """A rule for each index of a leaf, "" for all of it; none where one has no partner."""
+    found: list[Rule] = []
+    for index in layers:
+        held = index.count(",") + 1 if index else 0
+        shape = pair.jax.shapes[name][held:]
+        free = [
+            n
+            for n, ids in pair.torch_numbers.ids.items()
+            if ids.shape == shape and ids.size and not used[ids].any() and n not in {r.torch for r in found}
+        ]
+        near = [n for n in free if n.rpartition(".")[0] in modules.get(index, ())]
+        if not near and (held or not free):
+            return []
+        own = name.rpartition(".")[2]
+        best = max(near or free, key=lambda n: difflib.SequenceMatcher(None, own, n.rpartition(".")[2]).ratio())
+        axes = " ".join(f"a{k}" for k in range(len(shape)))
+        note = "paired by elimination: no output depends on it here"
+        found.append(Rule(best, f"{name}[{index}]" if index else name, Layout.parse(f"{axes} -> {axes}"), note=note))
+    return found
+
+
+def _module(pair: "Pair", name: str) -> str:
+    """The path of a JAX leaf's module; of a Linen model without the collection: parameters and statistics are in two."""
+    parent = name.rpartition(".")[0]
+    collection, _, rest = parent.partition(".")
+    return rest if collection == pair.jax.kinds.get(name) else parent
 
 
 def _one_sided(pair: "Pair", rule: Rule) -> Rule:

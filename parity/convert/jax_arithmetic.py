@@ -111,6 +111,8 @@ def evaluate(name: str, primitive: Any, params: Params, operands: list[Any]) -> 
         known = _by_numpy(name, params, [np.asarray(x) for x in operands])
         if known is not None:
             return known if isinstance(known, list) else [known]
+    elif primitive is None:  # a scan's slices of its keys, or the keys that it gathers
+        return [operands[0][params["at"]] if name == "index" else jax.numpy.stack(operands)]
     with jax.enable_x64(True):
         results = primitive.bind(*map(jax.numpy.asarray, operands), **raised(params))
     return [_host(r) for r in (results if primitive.multiple_results else [results])]
