@@ -140,7 +140,7 @@ def _by_layer(pair: "Pair", name: str, layers: list[str], modules: dict[str, set
 
 
 def _module(pair: "Pair", name: str) -> str:
-    """The path of a JAX leaf's module; of a Linen model without the collection: parameters and statistics are in two."""
+    """The path of a JAX leaf's module; of a Linen one without the collection: it has one for statistics."""
     parent = name.rpartition(".")[0]
     collection, _, rest = parent.partition(".")
     return rest if collection == pair.jax.kinds.get(name) else parent

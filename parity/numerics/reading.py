@@ -93,18 +93,23 @@ def bound(
     """
     form = float_format(dtype)
     with np.errstate(over="ignore", invalid="ignore"):
-        s = np.abs(reference) + sensitivity
+        s = np.asarray(np.abs(reference) + sensitivity, np.float64)
         if pairs:
-            s = np.broadcast_to(np.hypot(s[..., :1], s[..., 1:]), s.shape)
-        return 2.0 * lam * (form.unit_roundoff * s + form.smallest_normal)
+            s = np.array(np.broadcast_to(np.hypot(s[..., :1], s[..., 1:]), s.shape))
+        # In place: of a model's gradients a new array for each step would cost more than the steps.
+        s *= form.unit_roundoff
+        s += form.smallest_normal
+        s *= 2.0 * lam
+        return s
 
 
 def limits(reading: Reading, lam: float) -> tuple[np.ndarray, np.ndarray]:
     """The bounds at the reference's precision and at the working dtype, from moderated sensitivities."""
-    coarse = reading.sensitivity if reading.coarse is None else reading.coarse
+    fine = _moderated(reading, reading.sensitivity, lam)
+    coarse = fine if reading.coarse is None else _moderated(reading, reading.coarse, lam)
     return (
-        bound(reading.r, _moderated(reading, reading.sensitivity, lam), reading.reference, lam, pairs=reading.pairs),
-        bound(reading.r, _moderated(reading, coarse, lam), reading.dtype, lam, pairs=reading.pairs),
+        bound(reading.r, fine, reading.reference, lam, pairs=reading.pairs),
+        bound(reading.r, coarse, reading.dtype, lam, pairs=reading.pairs),
     )
 
 

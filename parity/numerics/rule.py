@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from parity.numerics.chunks import pieces
 from parity.numerics.comparator import Errors, errors
 from parity.numerics.dtypes import REFERENCE, float_format
 from parity.numerics.instability import SLOPE, amplification, further
+from parity.numerics.moderation import PIECE
 from parity.numerics.reading import (
     FALSE_ALARMS,
     Reading,
@@ -118,16 +120,21 @@ def _judge_floating(reading: Reading, base: Finding) -> Finding:
 
 def largest_ratio(left: np.ndarray, right: np.ndarray, limit: np.ndarray) -> tuple[float, tuple[int, ...] | None]:
     """Largest |left - right| / limit over the elements that are finite on both sides, and where it is."""
-    finite = np.isfinite(left) & np.isfinite(right)
-    if not finite.any():
-        return 0.0, None
+    largest, place, any_finite = -1.0, 0, False
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        distance = np.abs(left.astype(np.float64) - right.astype(np.float64))
-        # An unmeasurable bound (NaN) gives no licence: only equality passes.
-        ratios = np.where(distance == 0.0, 0.0, np.where(np.isnan(limit), np.inf, distance / limit))
-        ratios = np.where(finite, ratios, 0.0)
-    index = np.unravel_index(int(np.argmax(ratios)), ratios.shape)
-    return float(ratios[index]), tuple(int(i) for i in index)
+        for start, (one, other, most) in pieces((left, right, limit), 0, left.size, PIECE):
+            finite = np.isfinite(one) & np.isfinite(other)
+            any_finite = any_finite or bool(finite.any())
+            distance = np.abs(one.astype(np.float64) - other.astype(np.float64))
+            # An unmeasurable bound (NaN) gives no licence: only equality passes.
+            ratios = np.where(distance == 0.0, 0.0, np.where(np.isnan(most), np.inf, distance / most))
+            ratios = np.where(finite, ratios, 0.0)
+            at = int(np.argmax(ratios))
+            if ratios[at] > largest:
+                largest, place = float(ratios[at]), start + at
+    if not any_finite:
+        return 0.0, None
+    return largest, tuple(int(i) for i in np.unravel_index(place, left.shape))
 
 
 def slope(e64: Errors, e: Errors) -> float:
