@@ -102,6 +102,8 @@ def unfit(jax: JaxSide, found: Any, *, drawn: bool) -> str:
         return "a function has no layers"
     if jax.kind not in ("nnx", "linen"):
         return "an Equinox module's layers cannot be run apart; Flax's can"
+    if found.ties:
+        return "one side ties what the other has apart, which comes first"
     if found.weights is None:
         return "the weights went by name; weights=parity.map_weights(...) tells which layer is which"
     if not hasattr(found.weights, "torch_shapes"):

@@ -29,6 +29,7 @@ class Match:
         state: Torch's names of buffers that JAX keeps as state too.
         findings, remarks: What the match alone tells.
         weights: The WeightMap, where there is one.
+        ties: Whether one side ties what the other has apart: no layer's own numbers are then to blame.
     """
 
     correspondence: Correspondence | None
@@ -37,6 +38,7 @@ class Match:
     findings: tuple[Finding, ...] = ()
     remarks: tuple[str, ...] = ()
     weights: Any = None
+    ties: bool = False
 
     def beside(self, name: str) -> str:
         """The JAX paths of a torch name; the name itself where it has none."""
@@ -105,12 +107,26 @@ def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, .
     by_name = match_names(torch, jax)
     if by_name is not None:
         return by_name
+    tied = _tied_otherwise(torch, jax, given, inputs)
+    if tied is not None:
+        return tied
     if further is not None:
         told.remarks.append(_passed(further.stops))
         return further.weights
     message = f"{why}; give weights=None to compare both as they are, or weights=a parity.WeightMap"
     told.differ(at[0] or "weights", at[1] or "weights", message)
     return None
+
+
+def _tied_otherwise(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, ...]) -> Any:
+    """The map of models one of which ties weights that the other has apart, which the match then tells; else None."""
+    theirs, ours = (sum(a.size for a in model.parameters.values()) for model in (torch, jax))
+    if theirs == ours:
+        return None
+    try:
+        return importlib.import_module("parity.convert.ties").map_with_other_ties(*given, *inputs, tie=ours < theirs)
+    except ModuleNotFoundError:
+        return None
 
 
 def _passed(stops: tuple[Any, ...]) -> str:
@@ -127,6 +143,8 @@ def _passed(stops: tuple[Any, ...]) -> str:
 def match_names(torch: Any, jax: Any) -> Match | None:
     """Match two models by name, torch's values on both sides; None where names or shapes differ.
 
+    What one side trains may be a buffer on the other, and two of JAX's may be one tensor that torch ties: that is told.
+
     Args:
         torch: A TorchModel, or the weights of a recorded one.
         jax: A JaxModel.
@@ -134,12 +152,15 @@ def match_names(torch: Any, jax: Any) -> Match | None:
     Returns:
         The Match.
     """
-    shapes = [{n: a.shape for n, a in m.items()} for m in (torch.parameters, jax.parameters)]
-    if shapes[0] != shapes[1]:
+    theirs = {**torch.parameters, **torch.buffers}
+    theirs |= {alias: theirs[name] for alias, name in torch.aliases.items() if name in theirs}
+    ours = {**jax.parameters, **jax.state}
+    shapes = [{n: a.shape for n, a in held.items()} for held in (theirs, ours)]
+    wanted = (*torch.parameters, *jax.parameters)
+    if any(n not in shapes[0] or n not in shapes[1] or shapes[0][n] != shapes[1][n] for n in wanted):
         return None
     told = _Told()
-    everything = {**torch.parameters, **torch.buffers}, {**jax.parameters, **jax.state}
-    found = _matched(torch, jax, ByName(*everything, keeps_values=False), told)
+    found = _matched(torch, jax, ByName(theirs, ours, keeps_values=False, aliases=torch.aliases), told)
     return replace(found, remarks=(*found.remarks, BY_NAME))
 
 
@@ -192,7 +213,7 @@ def _matched(torch: Any, jax: Any, correspondence: Correspondence, told: _Told, 
             state.append(name)
     if weights is not None:
         _unmapped(torch, jax, correspondence, told)
-    _ties(torch, jax, correspondence, told)
+    ties = _ties(torch, jax, correspondence, told)
     for name, first in correspondence.added.items():
         told.remarks.append(
             f"{name} and {first} of torch are one leaf of jax, {' + '.join(sources[first])}: their sum; where they are "
@@ -206,7 +227,8 @@ def _matched(torch: Any, jax: Any, correspondence: Correspondence, told: _Told, 
     alone = [n for n in torch.buffers if not sources.get(n) and n.rpartition(".")[2] not in COUNTERS]
     if alone:
         told.remarks.append(f"buffers of torch without a partner, taken for constants: {listed(alone)}")
-    return Match(correspondence, frozenset(compared), tuple(state), tuple(told.findings), tuple(told.remarks), weights)
+    findings, remarks = tuple(told.findings), tuple(told.remarks)
+    return Match(correspondence, frozenset(compared), tuple(state), findings, remarks, weights, ties)
 
 
 def _unmapped(torch: Any, jax: Any, correspondence: Correspondence, told: _Told) -> None:
@@ -219,8 +241,9 @@ def _unmapped(torch: Any, jax: Any, correspondence: Correspondence, told: _Told)
             told.differ("", path, "the WeightMap fills this parameter of jax from nothing of torch; it keeps its value")
 
 
-def _ties(torch: Any, jax: Any, correspondence: Correspondence, told: _Told) -> None:
-    """One tensor on one side that is two on the other: the same numbers now, other gradients, other training."""
+def _ties(torch: Any, jax: Any, correspondence: Correspondence, told: _Told) -> bool:
+    """Whether one tensor of one side is two on the other: the same numbers now, other gradients, other training."""
+    before = len(told.findings)
     sources = correspondence.sources
     for alias, name in torch.aliases.items():
         one, other = sources.get(name, ()), sources.get(alias, ())
@@ -242,6 +265,7 @@ def _ties(torch: Any, jax: Any, correspondence: Correspondence, told: _Told) -> 
                 paths[0],
                 "jax ties the two, one parameter used twice; torch has two parameters, each with its own gradient",
             )
+    return len(told.findings) > before
 
 
 def listed(names: list[str]) -> str:

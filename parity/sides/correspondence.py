@@ -46,6 +46,7 @@ class ByName:
         torch: Torch's values by name.
         jax: JAX's by path.
         keeps_values: Whether each side runs on its own values.
+        aliases: Further names of torch's tied tensors, each with the first.
 
     Examples:
         >>> same = ByName({"w": np.ones(2), "b": np.ones(1)}, {"w": np.zeros(2)})
@@ -54,14 +55,21 @@ class ByName:
     """
 
     def __init__(
-        self, torch: Mapping[str, np.ndarray], jax: Mapping[str, np.ndarray], *, keeps_values: bool = True
+        self,
+        torch: Mapping[str, np.ndarray],
+        jax: Mapping[str, np.ndarray],
+        *,
+        keeps_values: bool = True,
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.keeps_values = keeps_values
+        self.aliases = dict(aliases or {})
         self.added: dict[str, str] = {}
         self.sources = {n: (n,) for n, a in torch.items() if n in jax and jax[n].shape == a.shape}
 
     def to_jax(self, named: Mapping[str, np.ndarray]) -> Arrays:
-        return {n: a for n, a in named.items() if n in self.sources}
+        given = dict(named) | {alias: named[n] for alias, n in self.aliases.items() if n in named}
+        return {n: a for n, a in given.items() if n in self.sources}
 
     def to_torch(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
         return {n: a for n, a in leaves.items() if n in self.sources}
