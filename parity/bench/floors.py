@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-ROUNDS = 5
-SIDE = 768  # of the matrices; on a GPU larger, or the launch is most of it
+ROUNDS = 30  # short ones, so that some are undisturbed on a machine that does other things too
+SIDE = 384  # of the matrices; on a GPU larger, or the launch is most of it
 SIDE_CUDA = 8192
 SMALLEST, LARGEST = 1 << 20, 1 << 26  # bytes that a measured copy reads
 
@@ -65,7 +65,7 @@ def measured(dtype: str, device: str, *, clock: Callable[[], float] = time.perf_
         clock: Gives seconds.
 
     Returns:
-        The Rates: the quickest of a few runs each.
+        The Rates: the quickest of the runs each.
     """
     import torch
 

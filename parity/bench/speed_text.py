@@ -1,5 +1,6 @@
 """A Speed as a table of 80 columns and as a bar chart."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,7 +119,19 @@ def picture(speed: Speed, path: str | Path) -> None:
             height=0.6,
         )
         axes.axvline(floor.seconds, color="#15803d", linestyle="--", linewidth=1, label="floor")
+        for place, row in enumerate(rows):
+            if row.spread is not None:
+                axes.annotate(
+                    f" {duration(row.spread.median)}",
+                    (row.spread.high, place),
+                    va="center",
+                    fontsize=8,
+                    color="#1f2328",
+                )
+        shown = [*(s.low for s in spreads), *(s.high for s in spreads), floor.seconds]
+        low, high = (10.0 ** round_(math.log10(of(shown))) for round_, of in ((math.floor, min), (math.ceil, max)))
         axes.set_xscale("log")
+        axes.set_xlim(low, 3 * high)  # whole decades, so that a bar's length means its orders of magnitude
         axes.invert_yaxis()
         axes.set_title(floor.case, loc="left", fontsize=10)
         axes.legend(loc="lower right", fontsize=8)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -142,15 +143,15 @@ def _arrays_of(jax: Any, output: Any) -> list[Any]:
 @contextmanager
 def compiled_anew() -> Iterator[None]:
     """No compiler's cache on disk is asked, so that compile time is that of a first run; restored afterwards."""
-    import torch._dynamo.config
     import torch._inductor.config
 
     jax = jax_backend.start()
     kept = jax.config.jax_enable_compilation_cache
     jax.config.update("jax_enable_compilation_cache", False)
     try:
-        pgo: dict[str, Any] = {"automatic_dynamic_local_pgo": False}  # or it warns that it cannot keep its profile
-        with torch._inductor.config.patch(force_disable_caches=True), torch._dynamo.config.patch(**pgo):
+        with torch._inductor.config.patch(force_disable_caches=True), warnings.catch_warnings():
+            # dynamo's profile is a cache too
+            warnings.filterwarnings("ignore", message="dynamo_pgo force disabled", category=UserWarning)
             yield
     finally:
         jax.config.update("jax_enable_compilation_cache", kept)

@@ -167,7 +167,8 @@ def test_the_picture_is_an_svg_with_a_bar_for_each(tmp_path):
     speed_text.picture(table(rows), tmp_path / "speed.svg")
     text = (tmp_path / "speed.svg").read_text()
     assert text.count("<svg") == 1
-    for told in ("torch eager", "jax jit", "a.b", "floor"):
+    assert "$\\mathdefault{10^{-9}}$" in text  # from the decade of the floor on
+    for told in ("torch eager", "jax jit", "a.b", "floor", " 2 ms"):
         assert f"<!-- {told} -->" in text
 
 
