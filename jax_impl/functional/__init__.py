@@ -1,5 +1,17 @@
 """The functions of torch.nn.functional, in plain functions of arrays.
 
+Where a function has two slopes, or none, its gradient is the one that torch takes:
+
+- relu, relu6, hardtanh, threshold at their corners: 0; leaky_relu, prelu, elu, selu, celu at 0: the negative side's;
+- l1_loss, smooth_l1_loss of beta 0 where both are equal: 0; what the margin losses take is told in losses/margins.py;
+- vector_norm, normalize, cosine_similarity, pairwise_distance, pdist of a norm of 0: 0; of an infinite norm the largest
+  share the gradient, but in pdist each has all of it;
+- maxima of windows and bags among equals: the first;
+- grid_sample at the border: 0; at a border that reflects: 1; at an element itself: towards the next;
+- binary_cross_entropy at 0 and 1: bounded in the input, infinite in the target;
+- hardsigmoid: 1/6, which torch at float64 rounds to float32;
+- softplus beyond its threshold: 1.
+
 References:
     PyTorch, torch.nn.functional.
 """
