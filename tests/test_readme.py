@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.main import get_command
 
@@ -85,6 +86,35 @@ def test_the_first_check_runs_and_says_what_the_readme_says():
     shown = re.search(r"```text\n(SEMANTIC.*?)```", README, re.S)[1]
     # Words and digits; a terminal of another width breaks the lines elsewhere.
     assert shown.split()[:20] == said[0][said[0].index("SEMANTIC  check") :].split()[:20]
+
+
+def test_the_model_written_as_in_torch_takes_a_torch_file_learns_and_goes_back(tmp_path, monkeypatch):
+    import jax
+    import safetensors.torch
+    import torch
+
+    t = torch.nn
+    twin = t.Module()
+    twin.conv, twin.norm = t.Conv2d(3, 8, 3, padding=1), t.BatchNorm2d(8)
+    twin.head = t.Sequential(t.Flatten(), t.Linear(8 * 4 * 4, 10))
+    twin.forward = lambda x: twin.head(torch.nn.functional.max_pool2d(torch.relu(twin.norm(twin.conv(x))), 2))
+    monkeypatch.chdir(tmp_path)
+    safetensors.torch.save_file(twin.state_dict(), "net.safetensors")
+    code, shown = re.search(r"```python\n(from flax.*?)```\n\n```text\n(.*?)```", README, re.S).groups()
+    told: list[str] = []
+    names = {"print": lambda what: told.append(f"{what}\n")}
+    exec(code, names)
+    assert "".join(told) == shown
+    model, rng = names["model"], np.random.default_rng(0)
+    images, labels = rng.standard_normal((4, 3, 8, 8), dtype=np.float32), np.arange(4)
+    first = torch.nn.functional.cross_entropy(twin(torch.from_numpy(images)), torch.from_numpy(labels)).item()
+    losses = [
+        float(names["train_step"](model, names["optimizer"], images, jax.numpy.asarray(labels))) for _ in range(3)
+    ]
+    assert abs(losses[0] - first) < 1e-5  # float32: a loss of 2 from sums of 128 products
+    assert losses[2] < losses[1] < losses[0]
+    back = twin.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in model.state_dict().items()})
+    assert (str(back), int(twin.norm.num_batches_tracked)) == (told[0].strip(), 3)
 
 
 def said(text):

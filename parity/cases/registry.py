@@ -24,6 +24,9 @@ CONCEPTS = (
     "network",
     "classifier",
     "checkpoint",
+    "resnet",
+    "gpt2",
+    "tagger",
     "parallel",
     "loops",
 )

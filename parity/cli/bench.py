@@ -19,6 +19,7 @@ class Benchmark(StrEnum):
     OPTIMIZERS = "optimizers"
     MODELS = "models"
     TRAINING = "training"
+    LAYERS = "layers"
 
 
 def bench(
@@ -119,28 +120,29 @@ def _deliver(speed: Any, json: str | None, picture: Path | None) -> None:
 
 
 def _beside_others(
-    what: Benchmark, elements: int | None, layers: list[int] | None, mapping: bool, json: str | None
+    what: Benchmark, elements: int | None, depths: list[int] | None, mapping: bool, json: str | None
 ) -> None:
     from rich.console import Console
 
-    from parity.bench import comparator, models, optimizers
+    from parity.bench import comparator, layers, models, optimizers
     from parity.files import write_atomically
 
+    room: Any = {
+        Benchmark.COMPARATOR: comparator,
+        Benchmark.OPTIMIZERS: optimizers,
+        Benchmark.MODELS: models,
+        Benchmark.LAYERS: layers,
+    }[what]
     with ProgressLine("starting both frameworks") as progress:
-        if what is Benchmark.COMPARATOR:
-            table: comparator.Table | optimizers.Table | models.Table = comparator.measure(elements or 10**8, progress)
-        elif what is Benchmark.MODELS:
-            table = models.measure(layers or models.DEPTHS, progress=progress, mapping=mapping)
+        if what is Benchmark.MODELS:
+            table: Any = models.measure(depths or models.DEPTHS, progress=progress, mapping=mapping)
+        elif what is Benchmark.LAYERS:
+            table = layers.measure(progress)
         else:
-            table = optimizers.measure(elements or 10**7, progress)
+            table = room.measure(elements or (10**8 if what is Benchmark.COMPARATOR else 10**7), progress)
     if json == "-":
         typer.echo(table.to_json(), nl=False)
         return
     if json is not None:
         write_atomically(json, table.to_json())
-    if isinstance(table, comparator.Table):
-        comparator.print_table(table, Console())
-    elif isinstance(table, models.Table):
-        models.print_table(table, Console())
-    else:
-        optimizers.print_table(table, Console())
+    room.print_table(table, Console())

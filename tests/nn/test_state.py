@@ -1,9 +1,12 @@
 """A module's state: torch's names, order and messages, out of torch and back, and through a file."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.flax
 import safetensors.torch
 import torch
 from flax import nnx
@@ -96,6 +99,12 @@ STATES = {
 }
 
 
+OF_ANY = {
+    "renamed": lambda state: {f"module.{name}" if "1" in name else name: value for name, value in state.items()},
+    "truncated": lambda state: {name: value[:1] for name, value in state.items() if value.ndim},
+}
+
+
 @pytest.mark.parametrize("change", STATES)
 def test_a_state_that_does_not_fit_is_refused_in_torch_s_words_and_nothing_is_written(change):
     module, model = theirs(), ours()
@@ -106,6 +115,36 @@ def test_a_state_that_does_not_fit_is_refused_in_torch_s_words_and_nothing_is_wr
         nn.load_state_dict(model, state)
     assert str(got.value) == str(wanted.value)
     assert all(jnp.array_equal(before[name], value) for name, value in nn.state_dict(model).items())
+
+
+ARCHITECTURES = {
+    "resnet": ("ResNet", {"num_classes": 3, "layers": (1, 1, 1, 1), "width": 2, "stem": "small"}),
+    "gpt2": ("GPT2", {"vocab_size": 7, "n_positions": 5, "n_embd": 4, "n_layer": 1, "n_head": 2}),
+    "tagger": ("Tagger", {"vocabulary": 9, "tags": 3, "embedding_dim": 4, "hidden_dim": 2, "num_layers": 2}),
+}
+
+
+@pytest.mark.parametrize("pair", ARCHITECTURES)
+def test_an_architecture_takes_its_torch_twin_s_file_and_speaks_as_torch_where_it_does_not_fit(pair, tmp_path):
+    name, arguments = ARCHITECTURES[pair]
+    twin = getattr(importlib.import_module(f"torch_impl.{pair}"), name)
+    port = getattr(importlib.import_module(f"jax_impl.{pair}"), name)
+    module = twin(**arguments)
+    model = nnx.eval_shape(lambda: port(**arguments, rngs=nnx.Rngs(0)))
+    file = tmp_path / "net.safetensors"
+    safetensors.torch.save_file(module.state_dict(), file)
+    assert str(model.load_state_dict(file)) == "<All keys matched successfully>"
+    assert equal(nn.state_dict(model), module.state_dict())
+    safetensors.flax.save_file(nn.state_dict(model), file)
+    back = twin(**arguments)
+    back.load_state_dict(safetensors.torch.load_file(file))
+    assert equal(nn.state_dict(model), back.state_dict())
+    for state in (change(module.state_dict()) for change in OF_ANY.values()):
+        with pytest.raises(RuntimeError) as wanted:
+            module.load_state_dict(state)
+        with pytest.raises(RuntimeError) as got:
+            model.load_state_dict(state)
+        assert str(got.value) == str(wanted.value)
 
 
 def test_without_strict_the_rest_is_loaded_and_what_is_left_is_told():

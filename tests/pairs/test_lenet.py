@@ -2,11 +2,16 @@
 
 import functools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from parity.cases import cases_of
+from parity.cases.classifier import on_digits
 from parity.cases.lenet import lenet_inputs, lenet_state, mlp_state
+from parity.cases.runner import run_case
+from parity.report import Report
 
 pytestmark = pytest.mark.part(1)
 
@@ -266,3 +271,31 @@ def test_a_state_that_is_no_state_of_the_network_is_refused(pair, networks):
             {name.replace("layers.1", "layers.7"): value for name, value in layers.items()},
             pair.array(np.zeros((1, 3))),
         )
+
+
+@pytest.mark.part(0)
+@pytest.mark.parametrize("name", ["lenet.lenet", "classifier.digits"])
+def test_a_lenet_written_with_jax_impl_nn_agrees_in_outputs_gradients_and_fifty_steps(monkeypatch, name):
+    from jax_impl import classifier, lenet, nn
+    from jax_impl import functional as F
+
+    class LeNet(lenet.LeNet):
+        def __init__(self, in_channels=1, num_classes=10, *, width=6, rngs):
+            self.in_channels = in_channels
+            self.conv1, self.conv2 = nn.Conv2d(in_channels, width, 5, rngs=rngs), nn.Conv2d(width, 16, 5, rngs=rngs)
+            self.fc1, self.fc2 = nn.Linear(16 * 5 * 5, 120, rngs=rngs), nn.Linear(120, 84, rngs=rngs)
+            self.fc3 = nn.Linear(84, num_classes, rngs=rngs)
+
+        def __call__(self, x):
+            x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+            x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+            return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.reshape(len(x), -1))))))
+
+    for module in (lenet, classifier):
+        monkeypatch.setattr(module, "LeNet", LeNet)
+    case = next(case for case in cases_of(name.partition(".")[0]) if case.name == name)
+    if case.stage == "curve":
+        case = replace(case, inputs=lambda rng: (whole := on_digits(rng)) | {"order": whole["order"][:50]})
+    result = run_case(case)
+    assert result, f"\n{Report((result,), {}, ('float64', 'float32'))}"
+    assert {*result.stages} >= ({"update", "curve"} if case.stage == "curve" else {"forward", "gradient"})

@@ -1,0 +1,199 @@
+"""Training steps of jax_impl.nn's layers beside the plain Flax NNX layer on the same shapes, in turns.
+
+A step is the output of a batch and the gradients of all parameters and of the input, compiled. Each layer gets its
+input as it is written for: jax_impl.nn channels first as torch, NNX channels last.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from parity.bench.rounds import ROUNDS, Spread, take_turns
+from parity.bench.table import print_grid
+from parity.environment import environment
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+OURS, FLAX = "jax_impl.nn", "flax.nnx"
+WANTED = 1.05
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer in both, with its shapes.
+
+    Attributes:
+        name: With what is special about it.
+        shape: Of the input, as torch has it.
+        ours: Makes jax_impl.nn's from that module and the random streams.
+        flax: Makes NNX's from that module and the random streams.
+        channels: Whether the second axis is that of channels, the last one in NNX.
+        call: Calls ours with the input.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    ours: Callable[[Any, Any], Any]
+    flax: Callable[[Any, Any], Any]
+    channels: bool = False
+    call: Callable[[Any, Any], Any] = lambda model, x: model(x)
+
+
+def _convolution(name: str, groups: int) -> Layer:
+    return Layer(
+        name,
+        (8, 64, 14, 14),
+        lambda nn, rngs: nn.Conv2d(64, 64, 3, padding=1, groups=groups, rngs=rngs),
+        lambda nnx, rngs: nnx.Conv(64, 64, (3, 3), padding=1, feature_group_count=groups, rngs=rngs),
+        channels=True,
+    )
+
+
+LAYERS = (
+    Layer(
+        "Linear",
+        (256, 512),
+        lambda nn, rngs: nn.Linear(512, 512, rngs=rngs),
+        lambda nnx, rngs: nnx.Linear(512, 512, rngs=rngs),
+    ),
+    _convolution("Conv2d", 1),
+    _convolution("Conv2d, 4 groups", 4),
+    _convolution("Conv2d, depthwise", 64),
+    Layer(
+        "LayerNorm",
+        (32, 128, 256),
+        lambda nn, rngs: nn.LayerNorm(256),
+        lambda nnx, rngs: nnx.LayerNorm(256, epsilon=1e-5, rngs=rngs),
+    ),
+    Layer(
+        "MultiheadAttention",
+        (8, 128, 256),
+        lambda nn, rngs: nn.MultiheadAttention(256, 4, batch_first=True, rngs=rngs),
+        lambda nnx, rngs: nnx.MultiHeadAttention(4, 256, decode=False, rngs=rngs),
+        call=lambda model, x: model(x, x, x, need_weights=False)[0],  # NNX's gives no weights either
+    ),
+    Layer(
+        "LSTM",
+        (16, 64, 128),
+        lambda nn, rngs: nn.LSTM(128, 128, batch_first=True, rngs=rngs),
+        lambda nnx, rngs: nnx.RNN(nnx.LSTMCell(128, 128, rngs=rngs)),
+        call=lambda model, x: model(x)[0],
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the steps of one layer took.
+
+    Attributes:
+        layer: Its name.
+        shape: Of its input.
+        ours, flax: Seconds of each.
+    """
+
+    layer: str
+    shape: tuple[int, ...]
+    ours: Spread
+    flax: Spread
+
+    @property
+    def ratio(self) -> float:
+        """Median by median; below 1 where jax_impl.nn is quicker."""
+        return self.ours.median / self.flax.median
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one run.
+
+    Attributes:
+        rows: Layer by layer.
+        environment: Versions and machine.
+    """
+
+    rows: tuple[Row, ...]
+    environment: dict[str, str]
+
+    def to_json(self) -> str:
+        """All of it as JSON."""
+        rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
+        told = {"benchmark": "layers", "wanted": WANTED, "rows": rows, "environment": self.environment}
+        return json.dumps(told, indent=2, allow_nan=False) + "\n"
+
+
+def measure(
+    progress: Callable[[str, int, int], None] = lambda *_: None, *, rounds: int = ROUNDS, seconds: float = 3.0
+) -> Table:
+    """Time a training step of each layer in float32.
+
+    Args:
+        progress: Called with what runs next, how many are done, and how many there are.
+        rounds: How many at most.
+        seconds: That one side of a layer may take in the mean.
+
+    Returns:
+        The Table.
+    """
+    rows = []
+    for done, layer in enumerate(LAYERS):
+        progress(layer.name, done, len(LAYERS))
+        times = take_turns(steps_of(layer), rounds=rounds, seconds=seconds)
+        rows.append(Row(layer.name, layer.shape, times[OURS], times[FLAX]))
+    return Table(tuple(rows), environment())
+
+
+def steps_of(layer: Layer) -> dict[str, Callable[[], Any]]:
+    """A function for each side that makes one step and waits for it: (output, (gradients, gradient of the input))."""
+    import jax
+    from flax import nnx
+
+    from jax_impl import nn
+
+    def step(model: Any, x: Any, call: Callable[[Any, Any], Any]) -> Callable[[], Any]:
+        graph, *states = nnx.split(model, nnx.Param, ...)
+        params, rest = states
+
+        def output(params: Any, x: Any) -> Any:
+            return call(nnx.merge(graph, params, rest, copy=True), x)
+
+        def both(params: Any, x: Any, cotangent: Any) -> Any:
+            y, pull_back = jax.vjp(output, params, x)
+            return y, pull_back(cotangent)
+
+        shape = jax.eval_shape(output, params, x)
+        cotangent = jax.random.normal(jax.random.key(1), shape.shape, shape.dtype)
+        compiled = jax.jit(both)
+        return lambda: jax.block_until_ready(compiled(params, x, cotangent))
+
+    x = jax.random.normal(jax.random.key(0), layer.shape)
+    last = x.transpose(0, 2, 3, 1) if layer.channels else x
+    return {
+        OURS: step(layer.ours(nn, nnx.Rngs(0)), x, layer.call),
+        FLAX: step(layer.flax(nnx, nnx.Rngs(0)), last, lambda model, x: model(x)),
+    }
+
+
+def print_table(table: Table, console: "Console") -> None:
+    """The rows as text, 80 columns wide."""
+
+    def told(spread: Spread) -> str:
+        return f"{1e3 * spread.median:,.3g} ({1e3 * spread.low:,.3g}-{1e3 * spread.high:,.3g})"
+
+    print_grid(
+        console,
+        "A training step in float32: the output and all gradients, in ms",
+        ("layer", "input", OURS, FLAX, "ratio"),
+        [
+            (row.layer, " ".join(map(str, row.shape)), told(row.ours), told(row.flax), f"{row.ratio:.2f}")
+            for row in table.rows
+        ],
+    )
+    within = sum(row.ratio <= WANTED for row in table.rows)
+    console.print(
+        f"Medians of {min(row.ours.rounds for row in table.rows)} rounds and more in which both take turns, with "
+        f"quartiles.\nAt most {WANTED:g} times NNX's: {within} of {len(table.rows)}.",
+        highlight=False,
+    )
