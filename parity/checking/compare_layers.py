@@ -14,7 +14,7 @@ from parity.checking.recorded import RecordedSide
 from parity.checking.runs import Runs
 from parity.checking.tensors import judge_tensors
 from parity.numerics import Finding
-from parity.trace import Measured, Recorded, RecordedLayer, RecordedMatch, Recording, Trace
+from parity.trace import Measured, Recorded, RecordedLayer, RecordedMatch, Recording, Trace, TraceError
 
 GIVES, REACHES = "forward/layer.", "gradient/layers."
 """Prefixes of what a layer gives, and of the gradient that reaches it."""
@@ -30,6 +30,9 @@ def parted_layers(torch: Recording, jax: Recording, dtype: str) -> tuple[list[Fi
     Returns:
         (findings of the stages "layer" and "layer gradient", the first that differs for itself and the others as its
         consequences; a remark on how many agree, or on why there are none).
+
+    Raises:
+        TraceError: If JAX's layers are not of this recording of torch.
     """
     known = jax.model
     of_torch, of_jax = (next((p for p in r.layers if p.dtype == dtype), None) for r in (torch, jax))
@@ -76,8 +79,15 @@ def _as_jax(part: Recorded, layers: list[RecordedLayer]) -> Recorded:
         for layer in layers:
             for kind in (GIVES, REACHES):
                 names = [f"{kind}{name}" for name in _names(layer)]
-                if all(name in own for name in names):
+                if not all(name in own for name in names):
+                    continue
+                try:
                     found[f"{kind}{layer.name}"] = joined([{"": own[name]} for name in names], layer.rows)[""]
+                except (IndexError, ValueError) as error:  # two files that were not made beside each other
+                    raise TraceError(
+                        f"compare: the jax recording takes rows of {' + '.join(layer.torch)} for {layer.jax} that "
+                        f"torch's has not ({error}); record jax again beside this recording of torch"
+                    ) from error
         return found
 
     def trace(own: Trace) -> Trace:

@@ -25,7 +25,7 @@ USUAL = {"masked": "-inf", "softmax over": "keys"}
 """Settings that are not tried with all others together: one of them at a time is another."""
 
 UNUSUAL: dict[str, tuple[str, ...]] = {
-    "masked": ("0", "1e-09", "-1", "-10", "-100", "-1000", "-10000", "-1e+09", "finfo.min"),
+    "masked": ("0", "nan", "1e-09", "-1", "-10", "-100", "-1000", "-10000", "-1e+09", "finfo.min"),
     "softmax over": ("queries",),
     "mask": ("causal inverted", "anticausal", "causal without the diagonal"),
 }

@@ -167,6 +167,16 @@ def test_recordings_that_are_not_of_one_check_are_refused(change, message):
         parity.compare(dataclasses.replace(jax_recording, **change), torch_recording)
 
 
+def test_recordings_are_written_to_urls_and_compared_from_there():
+    pytest.importorskip("fsspec")
+    options = {"dtypes": ("float64",), "gradient": False}
+    parity.record(torch.sin, X, **options).save("memory://runs/sine.torch")
+    parity.record(jnp.sin, X, beside="memory://runs/sine.torch", framework="jax", **options).save("memory://sine.jax")
+    assert parity.compare("memory://runs/sine.torch", "memory://sine.jax")
+    with pytest.raises(TraceError, match="there is no file memory://runs/none"):
+        parity.compare("memory://runs/none", "memory://sine.jax")
+
+
 def test_other_inputs_other_sides_and_other_arguments_are_refused_where_they_are_recorded():
     with pytest.raises(TraceError, match=r"beside has other inputs: 0 \(float64"):
         parity.record(jnp.sin, X + 1, beside=SOFTMAX[0])

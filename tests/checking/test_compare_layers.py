@@ -85,3 +85,14 @@ def test_a_layer_is_torchs_rows_or_several_of_torchs_side_by_side():
     one, other = np.arange(6.0).reshape(2, 3), np.arange(6.0, 12.0).reshape(2, 3)
     np.testing.assert_array_equal(joined([{"": one}, {"": other}], (0, 3))[""], [[0, 6], [3, 9]])
     assert joined([{"0": one, "1": other}], None) == {"0": one, "1": other}
+
+
+def test_layers_that_take_what_torchs_recording_has_not_are_refused():
+    from parity.checking.compare_layers import _as_jax
+    from parity.trace import Recorded, Trace
+
+    part = Recorded("float64", Trace({"forward/layer.a": np.zeros((2, 3))}), None, "no float64")
+    cut = _as_jax(part, [RecordedLayer("q", "q", ("a",), (0, 2))])
+    assert cut.full.tensors["forward/layer.q"].shape == (2, 2)
+    with pytest.raises(TraceError, match=r"takes rows of a for q that torch's has not .*; record jax again beside"):
+        _as_jax(part, [RecordedLayer("q", "q", ("a",), (0, 3))])

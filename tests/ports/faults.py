@@ -109,6 +109,13 @@ TRANSFORMER = (
         "masked 0, torch has -inf",
     ),
     Planted(
+        "mask: NaN in place of minus infinity",
+        "transformer",
+        [(MASK, MASK.replace("-jnp.inf", "jnp.nan"))],
+        MIXING,
+        "masked nan, torch has -inf",
+    ),
+    Planted(
         "mask: a tiny number in place of a large one",
         "transformer",
         [(MASK, MASK.replace("-jnp.inf", "1e-9"))],
