@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from parity.sides import NoFloat64, side
+from parity.sides import NoFloat64, jax_program, side
 from parity.sides.rounding import longest_paths
 
 pytestmark = pytest.mark.part(3)
@@ -180,3 +180,22 @@ def test_noise_disturbs_the_way_back_too_and_leaves_choices_alone():
 )
 def test_the_longest_path_is_read_from_the_graph(function, arguments, roundings):
     assert longest_paths(jax.make_jaxpr(function)(*arguments)) == [roundings]
+
+
+def test_a_cotangent_that_is_handed_to_a_program_gives_what_one_that_it_holds_does(monkeypatch):
+    inputs = {"x": np.random.default_rng(0).normal(size=(6, 5))}
+    kept: list[list[int]] = []
+    trace = jax.core.eval_jaxpr
+
+    def seen(jaxpr, consts, *arguments):
+        kept.append([np.size(c) for c in consts])
+        return trace(jaxpr, consts, *arguments)
+
+    monkeypatch.setattr(jax.core, "eval_jaxpr", seen)
+    found = []
+    for held in (1 << 40, 8):
+        monkeypatch.setattr(jax_program, "HELD", held)
+        found.append(side("jax", lambda x: x @ x.T).run(inputs, dtype="float32", wrt=None).tensors)
+        assert bool(kept) is (held == 8)  # the large limit holds it: nothing is handed over
+    assert [36] in kept  # the cotangent of the 6 x 6 output
+    assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0])
