@@ -45,7 +45,7 @@ class Row:
         case: Such as "spiral.loss".
         variant: Such as "jax jit".
         spread: Its times; None where it did not run.
-        dispatch: Share of its time that entering the framework from Python takes, by the time of the smallest
+        dispatch: Share of its time that entering the framework from Python takes at least, by the time of the smallest
             operation; None where that was not counted.
         times_floor: Its median by the floor.
         missing: Why it did not run.
@@ -68,12 +68,14 @@ class Floor:
         seconds: The larger of the arithmetic at the matrix products' rate and the bytes at a copy's bandwidth.
         bound: Which of the two it is: "flops" or "bytes".
         work: What is to be done.
+        entry: Seconds of the smallest operation of either framework, from Python.
     """
 
     case: str
     seconds: float
     bound: str
     work: Work
+    entry: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ def _case(
         entered = ready[name][1]
         share = None if entered is None else min(1.0, entered * entries[name] / spread.median)
         rows[name] = Row(case.name, name, spread, share, spread.median / floor if floor else None)
-    return list(rows.values()), Floor(case.name, floor, bound, work)
+    return list(rows.values()), Floor(case.name, floor, bound, work, min(entries.values()))
 
 
 def _entries(device: str) -> dict[str, float]:

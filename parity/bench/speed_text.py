@@ -52,15 +52,21 @@ def print_speed(speed: Speed, console: "Console") -> None:
             [_cells(row) for row in rows if row.spread is not None],
             [_floor_line(floor, speed), *(f"{row.variant} did not run: {row.missing}" for row in rows if row.missing)],
         )
+        if floor.seconds < floor.entry:
+            once = duration(floor.entry)
+            said = (
+                f"All of its arithmetic takes less than entering a framework once, {once}: what is timed is overhead."
+            )
+            console.print(Text(said))
         mostly = [row.variant for row in rows if row.dispatch is not None and row.dispatch >= MOSTLY]
         if mostly:
             console.print(Text(f"Mostly dispatch, not arithmetic: {', '.join(mostly)}."))
         console.print()
     console.print(
         "Medians of rounds in which all take turns, results awaited. compile: what the\n"
-        "first call takes beyond that. dispatch: the part of entering the framework from\n"
-        "Python, at the cost of its smallest operation. In jax eager, what a pair\n"
-        "compiles itself stays compiled.",
+        "first call takes beyond that. dispatch: what entering the framework from Python\n"
+        "takes at least, at the cost of its smallest operation. In jax eager, what a\n"
+        "pair compiles itself stays compiled.",
         highlight=False,
         soft_wrap=True,
     )

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -160,6 +161,9 @@ def test_the_table_says_what_is_mostly_dispatch_in_80_columns():
     assert "1.48 s" in text
     assert "2 MFLOP (by hand) at 1 GFLOP/s" in printed(table(rows, 2e-3, "flops"))
     assert "Mostly dispatch" not in printed(table(rows[1:]))
+    assert "what is timed is overhead" not in text
+    small = replace(table(rows), floors=(replace(table(rows).floors[0], entry=2e-6),))
+    assert "All of its arithmetic takes less than entering a framework once, 2 us" in printed(small)
 
 
 def test_the_picture_is_an_svg_with_a_bar_for_each(tmp_path):
