@@ -15,6 +15,7 @@ from jax_impl.resnet.model import ResNet, State
 __all__ = ["logits", "loss", "initial_state", "train"]
 
 
+@jax.jit
 def logits(state: State, images: Float[Array, "N C H W"]) -> Float[Array, "N K"]:
     """ResNet in eval mode, with its running statistics, as a pure function of its state.
 
@@ -39,6 +40,7 @@ def logits(state: State, images: Float[Array, "N C H W"]) -> Float[Array, "N K"]
     return ResNet.from_state(state).eval()(images)
 
 
+@jax.jit
 def loss(state: State, images: Float[Array, "N C H W"], labels: Int[Array, " N"]) -> tuple[Float[Array, ""], State]:
     """The cross-entropy in train mode, where a batch is normalized by its own statistics and moves the running ones.
 
