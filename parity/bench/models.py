@@ -3,9 +3,9 @@
 The bare runs are what a user makes to have both sides' outputs and gradients at two precisions: torch and JAX, float64
 and float32, forwards and backwards, JAX's tracing and compiling included. Of the check's own runs none is among them:
 neither the disturbed float64 run of torch that measures the rounding bound, as dear as a bare one and the noise beside,
-nor the float32 forward run that lists the outputs; they are the check's cost, as are its comparisons. Each measurement has a process of its own, so
-that the largest memory is its own too; it is told in processor seconds, which another program on the machine does not
-lengthen, and in seconds on the clock.
+nor the float32 forward run that lists the outputs; they are the check's cost, as are its comparisons. Each measurement
+has a process of its own, so that the largest memory is its own too; it is told in processor seconds, which another
+program on the machine does not lengthen, and in seconds on the clock.
 """
 
 import json
