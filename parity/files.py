@@ -26,19 +26,35 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     Raises:
         OSError: If it cannot be written; the message says what, where and the next step.
     """
-    data = content.encode() if isinstance(content, str) else content
+    with open_atomically(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def open_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file for writing bytes piece by piece; it takes its name, as `write_atomically` says, when all are there.
+
+    Args:
+        path: The file to write, or a URL.
+
+    Yields:
+        The open file; what raises before it is left leaves the target as it was and nothing beside it.
+
+    Raises:
+        OSError: As `write_atomically`.
+    """
     if is_url(path):
-        _upload(str(path), data)
+        with _uploaded(str(path)) as file:
+            yield file
         return
     target = Path(os.path.realpath(path))
     try:
         mode = target.stat().st_mode if target.exists() else None
         if mode is not None and stat.S_ISDIR(mode):
             raise IsADirectoryError
-        if mode is not None and not stat.S_ISREG(mode):
-            target.write_bytes(data)
-        else:
-            _replace(target, data, mode)
+        regular = mode is None or stat.S_ISREG(mode)
+        with _replaced(target, mode) if regular else target.open("wb") as file:
+            yield file
     except OSError as error:
         raise type(error)(f"cannot write {path}: {_reason(error, target)}") from error
 
@@ -80,13 +96,15 @@ def is_url(path: str | os.PathLike[str]) -> bool:
     return re.match(r"[A-Za-z][\w+.-]*(://|::)", str(path)) is not None
 
 
-def _upload(url: str, data: bytes) -> None:
+@contextlib.contextmanager
+def _uploaded(url: str) -> Iterator[BinaryIO]:
     system, name = _store(url)
     folder, _, _ = name.rpartition("/")
     part = f"{folder}/.parity-{secrets.token_hex(8)}.part" if folder else f".parity-{secrets.token_hex(8)}.part"
     with _in_words(url, "write"):
         try:
-            system.pipe_file(part, data)
+            with system.open(part, "wb") as file:
+                yield file
             system.mv(part, name)
         except BaseException:  # Ctrl-C too leaves nothing behind
             with contextlib.suppress(Exception):
@@ -115,11 +133,12 @@ def _in_words(url: str, verb: str) -> Iterator[None]:
         raise OSError(f"cannot {verb} {url}: {str(error) or type(error).__name__}") from error
 
 
-def _replace(target: Path, data: bytes, mode: int | None) -> None:
+@contextlib.contextmanager
+def _replaced(target: Path, mode: int | None) -> Iterator[BinaryIO]:
     part = target.with_name(f".parity-{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if mode is not None:

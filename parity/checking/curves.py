@@ -1,5 +1,6 @@
 """Training curves: float64 in lockstep up to a measured horizon, and single steps from a shared state."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -110,12 +111,12 @@ def before_parting(found: list[Finding]) -> tuple[int, ...]:
     return (max(0, min(parted) - 1),) if parted else ()
 
 
-def _reading(runs: Runs, name: str, responses: dict[str, np.ndarray], n: float) -> CurveReading:
+def _reading(runs: Runs, name: str, responses: Mapping[str, np.ndarray], n: float) -> CurveReading:
     torch64, jax64, torch_p, jax_p = runs.arrays(name)
     return CurveReading(torch64, jax64, torch_p, jax_p, runs.dtype, responses.get(name, np.zeros(())), max(1.0, n))
 
 
-def _end(runs: Runs, name: str, responses: dict[str, np.ndarray], horizon: int, steps: int) -> Finding:
+def _end(runs: Runs, name: str, responses: Mapping[str, np.ndarray], horizon: int, steps: int) -> Finding:
     """The state after the last step, as one more entry of a curve."""
     path = name.partition("/")[2]
     unjudged = Finding("curve", path, path, Verdict.AGREE, "", runs.dtype, step=steps, compared=False)

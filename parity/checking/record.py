@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from parity.sides.given import is_model
 from parity.sides.inputs import is_float, leaves, rounded
 from parity.sides.mapped import INPUTS, LAYERS, PARAMETERS
 from parity.sides.replay import Replay, ReplayedSide, replayable
-from parity.trace import Measured, Recorded, Recording, Trace, TraceError
+from parity.trace import Measured, Recorded, Recording, Spooled, Trace, TraceError
 
 
 def record(
@@ -58,7 +58,8 @@ def record(
         weights: Of a JAX model: a parity.WeightMap, or the file of one; None where both models have the same names and
             shapes.
         layers: Of a model: whether to record what each layer gives and the gradient that reaches it, by which `compare`
-            says where two models part. It takes a second set of runs.
+            says where two models part. It takes a second set of runs; their arrays go to a temporary file as each run
+            ends, so that no more of them are in memory than one run gives.
         name: What reports call it.
 
     Returns:
@@ -114,7 +115,7 @@ def record(
     if ready is not None and ready.layers is not None:
         inside, given = ready.layers
         within = tuple(
-            _recorded(inside, given, told_apart, dtype, device, (LAYERS,) if gradient else (), theirs[dtype])
+            _recorded(inside, given, told_apart, dtype, device, (LAYERS,) if gradient else (), theirs[dtype], Spooled)
             for dtype in working
         )
     return Recording(
@@ -149,9 +150,11 @@ def _recorded(
     device: str,
     wrt: tuple[str, ...] | None,
     theirs: Recorded | None,
+    hold: Callable[[], MutableMapping[str, np.ndarray]] = dict,
 ) -> Recorded:
     """Both runs at one working dtype, and what was measured around them."""
-    given = rounded(arguments, dtype)
+    # The zeros that are added to what layers give are so at any precision, and one number each until a run needs them.
+    given = {name: nest if name == LAYERS else rounded(nest, dtype) for name, nest in arguments.items()}
     inputs = {path: _digest(leaf) for path, leaf in leaves(rounded(told_apart, dtype))}
     if theirs is not None and dict(theirs.inputs) != inputs:
         raise TraceError(f"record: the recording beside has other inputs: {difference(inputs, theirs.inputs)}")
@@ -159,13 +162,13 @@ def _recorded(
     lacking, reference = "", None
     constants = {"constants": theirs.full.constants} if theirs is not None and running.framework == "jax" else {}
     try:
-        reference = run_side(running, given, dtype="float64", **options, **constants)
+        reference = _held(run_side(running, given, dtype="float64", **options, **constants), hold)
     except NoFloat64 as error:
         if dtype == "float64":
             raise SideError(f"the {running.framework} side has no float64: {error}") from error
         lacking = f"{running.framework} has no float64 here: {error}"
     plan = {"lift": False} if dtype == "float64" else {}  # the user's program as it is, whose own casts count
-    working = run_side(running, given, dtype=dtype, **options, **plan)
+    working = _held(run_side(running, given, dtype=dtype, **options, **plan), hold)
     full = reference or working
     runs = Runs(
         given, full, full, working, working, dtype, wrt, "forward", {running.framework: lacking} if lacking else {}
@@ -175,7 +178,7 @@ def _recorded(
         for path, leaf in leaves(given)
         if is_float(leaf) and leaf.dtype.kind == "f" and leaf.size > 1 and np.all(leaf == leaf.reshape(-1)[0])
     }
-    part = Recorded(dtype, working, reference, lacking, inputs, constant, _measured(running, runs, full, device))
+    part = Recorded(dtype, working, reference, lacking, inputs, constant, _measured(running, runs, full, device, hold))
     try:
         part.validate()
     except TraceError as error:
@@ -183,19 +186,29 @@ def _recorded(
     return part
 
 
-def _measured(running: Any, runs: Runs, full: Trace, device: str) -> Measured:
+def _held(trace: Trace, hold: Callable[[], MutableMapping[str, np.ndarray]]) -> Trace:
+    """The Trace with its tensors where they are to stay."""
+    held = hold()
+    held.update(trace.tensors)
+    return replace(trace, tensors=held)
+
+
+def _measured(
+    running: Any, runs: Runs, full: Trace, device: str, hold: Callable[[], MutableMapping[str, np.ndarray]]
+) -> Measured:
     """What a check would ask of further runs; on the torch side everything, since it cannot be asked again."""
     names = list(full.tensors)
-    answer, flips = response(running, runs, names, device=device)
+    answer, flips = response(running, runs, names, device=device, hold=hold)
     if running.framework == "jax" or runs.lacking:
         return Measured(answer, flips)
     coarse: Mapping[str, np.ndarray] = {}
     coarse_flips: Mapping[str, np.ndarray] = {}
     unit = float_format(runs.dtype).unit_roundoff
     if unit > RESPONSE_STEP:
-        coarse, coarse_flips = response(running, runs, names, device=device, size=unit)
+        coarse, coarse_flips = response(running, runs, names, device=device, size=unit, hold=hold)
     floating = [n for n in names if full.tensors[n].dtype.kind == "f"]
-    conditioning, _ = response(running, runs, floating, device=device, operations=False) if floating else ({}, {})
+    options: dict[str, Any] = {"device": device, "operations": False, "hold": hold}
+    conditioning, _ = response(running, runs, floating, **options) if floating else ({}, {})
     exact = [n for n in names if n not in floating]
     return Measured(answer, flips, coarse, coarse_flips, conditioning, _alternatives(running, runs, exact, device))
 

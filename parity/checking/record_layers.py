@@ -60,7 +60,7 @@ def torch_layers(given: TorchSide, model: Any, forward: Any, inputs: tuple[Any, 
         shapes, why = {}, first_line(error)
     if why:
         return Layers(remark=f"layers: not recorded of torch: {why}")
-    return Layers(tapped(model, forward, shapes), {name: np.zeros(shape) for name, shape in shapes.items()})
+    return Layers(tapped(model, forward, shapes), _zeros(shapes))
 
 
 def jax_layers(
@@ -110,11 +110,12 @@ def _jax(
     assert isinstance(torch, RecordedWeights)
     own = {n: a for n, a in torch.weights.items() if n in weights.torch_shapes}
     values = layers.values | flat(weights.to_jax(own))
-    outputs: dict[str, dict[str, np.ndarray]] = {}
-    for name, array in beside.layers[0].full.tensors.items():
+    tensors = beside.layers[0].full.tensors
+    outputs: dict[str, dict[str, str]] = {}
+    for name in tensors:
         if name.startswith("forward/layer."):
             call_name, _, place = name.removeprefix("forward/layer.").partition(".")
-            outputs.setdefault(call_name, {})[place] = array
+            outputs.setdefault(call_name, {})[place] = name
     called = {name.partition("#")[0].replace("/", ".") for name in outputs}
     parts: dict[str, Part] = {}
 
@@ -123,7 +124,9 @@ def _jax(
 
     def known(path: str, number: int) -> dict[str, np.ndarray] | None:
         names = sources(path, number)
-        return None if any(n not in outputs for n in names) else joined([outputs[n] for n in names], parts[path].rows)
+        if any(n not in outputs for n in names):
+            return None
+        return joined([{p: tensors[n] for p, n in outputs[name].items()} for name in names], parts[path].rows)
 
     lifted: dict[str, str] = {}
     while True:
@@ -147,8 +150,13 @@ def _jax(
         for tap in taps
     )
     told = "; ".join(f"{path}: {why}" for path, why in list(refused.items())[:3])
-    zeros = {tap.name: np.zeros(tap.shape) for tap in taps}
+    zeros = _zeros({tap.name: tap.shape for tap in taps})
     return Layers(tapped(layers, taps, renamed), zeros, taken, f"layers: not recorded of jax: {told}" if told else "")
+
+
+def _zeros(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Zeros of these shapes, each one number in memory."""
+    return {name: np.broadcast_to(np.zeros(()), shape) for name, shape in shapes.items()}
 
 
 def joined(outputs: list[dict[str, np.ndarray]], rows: tuple[int, ...] | None) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """Four runs of one task: each side at float64 and at the working dtype, and how the result answers to its inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,7 +177,8 @@ def response(
     size: float | None = None,
     operations: bool = True,
     toward: Mapping[str, np.ndarray] | None = None,
-) -> tuple[dict[str, np.ndarray], Mapping[str, np.ndarray]]:
+    hold: Callable[[], MutableMapping[str, np.ndarray]] = dict,
+) -> tuple[MutableMapping[str, np.ndarray], Mapping[str, np.ndarray]]:
     """How each tensor answers to relative errors of size h, measured at float64.
 
     The root mean square over the members of |f_h - f| / h, where f_h is a run that errs by h xi, xi random of mean
@@ -194,6 +195,7 @@ def response(
         size: h; RESPONSE_STEP where not given.
         operations: Whether torch's operations err too; without, the inputs alone do.
         toward: Values of tensors that are not floating; a change counts where it led to these.
+        hold: Makes what the results are put into, and what they are summed in.
 
     Returns:
         (response of each floating tensor, where each other tensor changed), by name.
@@ -205,8 +207,10 @@ def response(
     lacking = side.framework in runs.lacking
     h = (COARSE_STEP if lacking else RESPONSE_STEP) if size is None else size
     base = (runs.torch64 if side.framework == "torch" else runs.jax64).tensors
-    squares = {n: np.zeros(base[n].shape) for n in names if base[n].dtype.kind == "f"}
-    flips = {n: np.zeros(base[n].shape, bool) for n in names if n not in squares}
+    squares, flips = hold(), hold()
+    for name in names:
+        nothing = np.zeros(base[name].shape, np.float64 if base[name].dtype.kind == "f" else bool)
+        (flips if nothing.dtype == bool else squares)[name] = nothing
     options: dict[str, Any] = {"device": device, "wrt": runs.wrt, "stage": runs.stage}
     for member in range(members):
         announce(f"{side.framework}, disturbed")
@@ -225,18 +229,26 @@ def response(
             if other is None or other.shape != base[name].shape:
                 continue  # a shape that depends on values: the exact comparison will say so
             if name in squares:
-                with np.errstate(invalid="ignore", over="ignore"):
-                    change = other - base[name]
-                    change /= h
-                    finite = np.isfinite(change)
-                    if not finite.all():
-                        # Infinity against infinity is no change, nor NaN against NaN; a number that one rounding
-                        # turns into either has no bound.
-                        change = np.where(finite, change, np.where(np.isfinite(base[name]), np.inf, 0.0))
-                    squares[name] += np.square(change, out=np.asarray(change))
+                squares[name] += _squared(other, base[name], h)
             else:
                 flips[name] |= (other != base[name]) & (toward is None or other == toward[name])
-    return {name: np.sqrt(np.divide(t, members, out=t), out=t) for name, t in squares.items()}, flips
+        del trace  # before the next run, whose arrays are as many
+    for name in squares:
+        total = squares[name]
+        squares[name] = np.sqrt(np.divide(total, members, out=total), out=total)
+    return squares, flips
+
+
+def _squared(other: np.ndarray, base: np.ndarray, h: float) -> np.ndarray:
+    with np.errstate(invalid="ignore", over="ignore"):
+        change = other - base
+        change /= h
+        finite = np.isfinite(change)
+        if not finite.all():
+            # Infinity against infinity is no change, nor NaN against NaN; a number that one rounding turns into either
+            # has no bound.
+            change = np.where(finite, change, np.where(np.isfinite(base), np.inf, 0.0))
+        return np.square(change, out=np.asarray(change))
 
 
 def _raised(error: BaseException, when: str) -> str:

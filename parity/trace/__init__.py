@@ -2,6 +2,7 @@
 
 from parity.trace.models import RecordedLayer, RecordedMatch, RecordedWeights
 from parity.trace.recording import Measured, Recorded, Recording
+from parity.trace.spooled import Spooled
 from parity.trace.tensorfile import TraceError
 from parity.trace.trace import Trace
 
@@ -12,6 +13,7 @@ __all__ = [
     "RecordedMatch",
     "RecordedWeights",
     "Recording",
+    "Spooled",
     "Trace",
     "TraceError",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.trace.spooled import Spooled
 from parity.trace.tensorfile import TraceError
 
 
@@ -59,6 +60,13 @@ def array_of(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     if name not in arrays:
         raise TraceError(f"the header names an array {name!r} that the file does not have")
     return arrays[name]
+
+
+def arrays_of(arrays: Mapping[str, np.ndarray], names: Mapping[str, str]) -> Mapping[str, np.ndarray]:
+    """Arrays that the header names, by the names that they have in memory; those that lie in a file stay there."""
+    if isinstance(arrays, Spooled) and all(name in arrays for name in names.values()):
+        return arrays.chosen(names)
+    return {own: array_of(arrays, name) for own, name in names.items()}
 
 
 def _float(number: Any, key: str) -> float:

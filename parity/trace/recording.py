@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from parity.trace.header import array_of, list_of, mapping_of, objects_of, text_of
+from parity.trace.header import arrays_of, list_of, mapping_of, objects_of, text_of
 from parity.trace.models import RecordedModel, model_of
+from parity.trace.spooled import Spooled
 from parity.trace.tensorfile import TraceError, read, write
 from parity.trace.trace import Trace
 
@@ -92,6 +93,7 @@ class Recording:
         environment: Versions, devices and threads of the host, by name.
         model: Of a model: torch's weights, or where JAX's leaves stand beside them; None of a function.
         layers: Of a model: what its layers gave and the gradients that reached them, one Recorded a working dtype.
+            Their arrays lie in a temporary file and are read one by one as they are asked for.
     """
 
     framework: str
@@ -127,9 +129,10 @@ class Recording:
         Raises:
             OSError: If it cannot be written; the message says what, where and the next step.
         """
-        arrays = {name: array for part in self.parts for name, array in _arrays(part)}
-        arrays |= {f"{LAYERS}{name}": array for part in self.layers for name, array in _arrays(part)}
-        arrays |= {} if self.model is None else self.model.arrays()
+        places = {name: place for part in self.parts for name, place in _places(part)}
+        places |= {f"{LAYERS}{name}": place for part in self.layers for name, place in _places(part)}
+        weights = {} if self.model is None else self.model.arrays()
+        places |= {name: (weights, name) for name in weights}
         header = {
             "kind": "recording",
             "framework": self.framework,
@@ -144,7 +147,7 @@ class Recording:
             "model": None if self.model is None else self.model.header(),
             "layers": [_header(part) for part in self.layers],
         }
-        write(path, arrays, header)
+        write(path, _Arrays(places), header)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Recording":
@@ -159,7 +162,8 @@ class Recording:
         Raises:
             TraceError: If the file is missing, truncated, damaged, of another kind or of another format.
         """
-        arrays, header = read(path, "recording")
+        layers = Spooled()
+        arrays, header = read(path, "recording", {LAYERS: layers})
         try:
             framework = text_of(header, "framework", FRAMEWORKS)
             return cls(
@@ -173,20 +177,42 @@ class Recording:
                 text_of(header, "name"),
                 mapping_of(header, "environment"),
                 model_of(header.get("model"), framework, arrays),
-                tuple(_part(part, arrays, LAYERS) for part in objects_of(header, "layers")),
+                tuple(_part(part, layers, LAYERS) for part in objects_of(header, "layers")),
             )
         except TraceError as error:
             raise TraceError(f"trace: {path}: {error}") from error
 
 
-def _arrays(part: Recorded) -> Iterator[tuple[str, np.ndarray]]:
+Place = tuple[Mapping[str, np.ndarray], str]
+"""Where an array is to be had: one of the mappings, and its name there."""
+
+
+class _Arrays(Mapping[str, np.ndarray]):
+    """Arrays under the names that they have in a file, each fetched when it is asked for."""
+
+    def __init__(self, places: Mapping[str, Place]) -> None:
+        self._places = places
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        group, own = self._places[name]
+        return group[own]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def _places(part: Recorded) -> Iterator[tuple[str, Place]]:
     for plan in PLANS:
         trace = getattr(part, plan)
         if trace is not None:
-            yield from trace.arrays(f"{part.dtype}/{plan}/").items()
+            yield from trace.places(f"{part.dtype}/{plan}/").items()
     for kind in fields(Measured):
-        for name, array in getattr(part.measured, kind.name).items():
-            yield f"{part.dtype}/{kind.name}/{name}", array
+        group = getattr(part.measured, kind.name)
+        for name in group:
+            yield f"{part.dtype}/{kind.name}/{name}", (group, name)
 
 
 def _header(part: Recorded) -> dict[str, Any]:
@@ -216,9 +242,9 @@ def _part(header: dict[str, Any], arrays: Mapping[str, np.ndarray], prefix: str 
         raise TraceError("the header's 'measured' is no object")
     measured = Measured(
         **{
-            kind.name: {
-                name: array_of(arrays, f"{prefix}{dtype}/{kind.name}/{name}") for name in list_of(names, kind.name)
-            }
+            kind.name: arrays_of(
+                arrays, {name: f"{prefix}{dtype}/{kind.name}/{name}" for name in list_of(names, kind.name)}
+            )
             for kind in fields(Measured)
         }
     )

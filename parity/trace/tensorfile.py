@@ -4,12 +4,12 @@ import collections
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, BinaryIO, NoReturn, TypeGuard
 
 import numpy as np
 
-from parity.files import open_to_read, write_atomically
+from parity.files import open_atomically, open_to_read
 
 FORMAT = 5
 """Of our header; a reader refuses what it does not know."""
@@ -38,6 +38,8 @@ DTYPES = {
     "F64": "<f8",
 }
 
+LABELS = {dtype: label for label, dtype in DTYPES.items()}
+
 
 class TraceError(ValueError):
     """A file is not a trace, or not one that can be read."""
@@ -46,6 +48,9 @@ class TraceError(ValueError):
 def write(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     """Write arrays and a header as one safetensors file; a file of that name is replaced whole or not.
 
+    Each array is asked for twice, for its size and to be written, and held no longer: of arrays that lie in a file
+    there is one at a time in memory.
+
     Args:
         path: The file, or a URL that fsspec knows.
         tensors: Arrays by name.
@@ -53,23 +58,44 @@ def write(path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray], heade
 
     Raises:
         OSError: If it cannot be written; the message says what, where and the next step.
-        ValueError: If the header has a number that is not finite, or is longer than a reader takes.
+        ValueError: If the header has a number that is not finite, or is longer than a reader takes, or an array has a
+            dtype that the format has not.
     """
-    from safetensors.numpy import save
-
     text = json.dumps({"format": FORMAT, **header}, sort_keys=True, allow_nan=False)
-    arrays = {name: np.array(array, order="C") for name, array in tensors.items()}
-    data = save(arrays, {"parity": text})
-    length = int.from_bytes(data[:8], "little")
-    if _too_much(data[8 : 8 + length]):
+    kinds = {name: _kind(name, array) for name, array in tensors.items()}
+    # Wide elements first, as safetensors has it, so that each array begins at a multiple of its element's size.
+    order = sorted(kinds, key=lambda name: (-kinds[name][0].itemsize, name))
+    entries: dict[str, Any] = {"__metadata__": {"parity": text}}
+    begin = 0
+    for name in order:
+        dtype, shape = kinds[name]
+        end = begin + math.prod(shape) * dtype.itemsize
+        entries[name] = {"dtype": LABELS[dtype.str], "shape": shape, "data_offsets": (begin, end)}
+        begin = end
+    raw = json.dumps(entries, separators=(",", ":")).encode()
+    raw += b" " * (-len(raw) % 8)
+    if _too_much(raw):
         raise ValueError(
-            f"trace: {len(arrays):,} arrays need a header of {length:,} bytes, which no reader takes; record fewer "
+            f"trace: {len(order):,} arrays need a header of {len(raw):,} bytes, which no reader takes; record fewer "
             "outputs, or one dtype at a time"
         )
-    write_atomically(path, data)
+    with open_atomically(path) as file:
+        file.write(len(raw).to_bytes(8, "little") + raw)
+        for name in order:
+            file.write(np.asarray(tensors[name], kinds[name][0]).tobytes())
 
 
-def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _kind(name: str, array: np.ndarray) -> tuple[np.dtype, tuple[int, ...]]:
+    """An array's dtype as the file has it, the lowest byte first, and its shape."""
+    dtype = array.dtype.newbyteorder("<")
+    if dtype.str not in LABELS:
+        raise ValueError(f"trace: array {name!r} has dtype {array.dtype}, wanted one of {', '.join(DTYPES)}")
+    return dtype, array.shape
+
+
+def read(
+    path: str | os.PathLike[str], kind: str, apart: Mapping[str, MutableMapping[str, np.ndarray]] | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `write` wrote. Nothing is unpickled, and nothing is allocated that the file's own size does not bear.
 
     The length of the header, its number of values, and each array's dtype, shape and place are checked before any
@@ -78,16 +104,17 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, np.ndarray]
     Args:
         path: The file, or a URL that fsspec knows.
         kind: What the header must say that it is: "trace" or "recording".
+        apart: How the names of arrays begin that go elsewhere, one at a time, each with where.
 
     Returns:
-        (arrays by name, the header).
+        (arrays by name but for those that went elsewhere, the header).
 
     Raises:
         TraceError: With the file, what is wrong and the next step.
     """
     try:
         with open_to_read(path) as file:
-            return _Reader(file, str(path)).read(kind)
+            return _Reader(file, str(path)).read(kind, apart or {})
     except FileNotFoundError as error:
         raise TraceError(f"trace: there is no file {path}; write one with parity record, or Trace.save") from error
     except OSError as error:
@@ -102,7 +129,9 @@ class _Reader:
         self.size = file.seek(0, os.SEEK_END)
         file.seek(0)
 
-    def read(self, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def read(
+        self, kind: str, apart: Mapping[str, MutableMapping[str, np.ndarray]]
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         entries = self._entries()
         header = self._own(entries.pop("__metadata__", None), kind)
         places = sorted(((*self._place(n, e), n) for n, e in entries.items()), key=lambda p: (p[0], p[1]))
@@ -114,7 +143,11 @@ class _Reader:
         held = self.size - self.file.tell()
         if begin != held:
             self._refuse(f"its arrays need {begin:,} bytes, the file has {held:,}; it is truncated or was added to")
-        return {name: self._array(stop - start, d, shape, name) for start, stop, d, shape, name in places}, header
+        found: dict[str, np.ndarray] = {}
+        for start, stop, dtype, shape, name in places:
+            into = next((elsewhere for begin_of, elsewhere in apart.items() if name.startswith(begin_of)), found)
+            into[name] = self._array(stop - start, dtype, shape, name)
+        return found, header
 
     def _entries(self) -> dict[str, Any]:
         first = self.file.read(8)

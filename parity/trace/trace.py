@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.markup import listing
-from parity.trace.header import array_of, list_of, mapping_of, numbers_of
+from parity.trace.header import arrays_of, list_of, mapping_of, numbers_of
 from parity.trace.tensorfile import TraceError, read, write
 
 TENSOR, CONSTANT = "tensors/", "constants/"  # prefixes of an array's name in a file
@@ -90,10 +90,14 @@ class Trace:
             f"Trace of {len(self.tensors):,} tensors", ("tensor", "shape", "dtype", "least", "most"), rows, notes
         )
 
-    def arrays(self, prefix: str = "") -> dict[str, np.ndarray]:
+    def arrays(self) -> dict[str, np.ndarray]:
         """The arrays under the names that they have in a file."""
-        named = {f"{prefix}{TENSOR}{name}": array for name, array in self.tensors.items()}
-        return named | {f"{prefix}{CONSTANT}{name}": array for name, array in self.constants.items()}
+        return {name: group[own] for name, (group, own) in self.places().items()}
+
+    def places(self, prefix: str = "") -> dict[str, tuple[Mapping[str, np.ndarray], str]]:
+        """Where each array is to be had, by the name that it has in a file: one of the mappings, and its name there."""
+        named = {f"{prefix}{TENSOR}{name}": (self.tensors, name) for name in self.tensors}
+        return named | {f"{prefix}{CONSTANT}{name}": (self.constants, name) for name in self.constants}
 
     def header(self) -> dict[str, Any]:
         """Everything else, as JSON holds it; names in the order of the run, which is the order of a report."""
@@ -118,12 +122,12 @@ class Trace:
         if not isinstance(header, dict):
             raise TraceError(f"the header of a run is a {type(header).__name__}, wanted an object")
         return cls(
-            {name: array_of(arrays, f"{prefix}{TENSOR}{name}") for name in list_of(header, "tensors")},
+            arrays_of(arrays, {name: f"{prefix}{TENSOR}{name}" for name in list_of(header, "tensors")}),
             mapping_of(header, "dtypes"),
             mapping_of(header, "facts"),
             numbers_of(header, "rounding"),
             mapping_of(header, "narrow"),
-            {name: array_of(arrays, f"{prefix}{CONSTANT}{name}") for name in list_of(header, "constants")},
+            arrays_of(arrays, {name: f"{prefix}{CONSTANT}{name}" for name in list_of(header, "constants")}),
             tuple(list_of(header, "unreached")),
             mapping_of(header, "origin"),
         )

@@ -1,5 +1,7 @@
 """Two models that were recorded apart: `compare` tells the first layer whose output differs, and how many agree."""
 
+import sys
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 import torch
 
 import parity
-from parity.trace import RecordedLayer, RecordedMatch, Recording, TraceError
+from parity.trace import RecordedLayer, RecordedMatch, Recording, Spooled, TraceError
 
 
 def recorded(model: Any, twin: Any, weights: Any, inputs: tuple[Any, ...], path: Any, **options: Any) -> parity.Report:
@@ -96,3 +98,86 @@ def test_layers_that_take_what_torchs_recording_has_not_are_refused():
     assert cut.full.tensors["forward/layer.q"].shape == (2, 2)
     with pytest.raises(TraceError, match=r"takes rows of a for q that torch's has not .*; record jax again beside"):
         _as_jax(part, [RecordedLayer("q", "q", ("a",), (0, 3))])
+
+
+class Living:
+    """How many arrays of layers there are: given by a run, or read back from where they lie."""
+
+    def __init__(self) -> None:
+        self.now = self.most = self.of_a_run = 0
+
+    def see(self, array: np.ndarray) -> np.ndarray:
+        weakref.finalize(array, self.gone)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        return array
+
+    def gone(self) -> None:
+        self.now -= 1
+
+
+@pytest.fixture
+def living(monkeypatch: pytest.MonkeyPatch) -> Living:
+    from parity.sides.torch_side import TorchSide
+
+    count = Living()
+    run, read = TorchSide.run, Spooled.__getitem__
+
+    def counted(self: TorchSide, *args: Any, **options: Any) -> Any:
+        trace = run(self, *args, **options)
+        of_layers = [a for n, a in trace.tensors.items() if n.startswith(("forward/layer.", "gradient/layers."))]
+        count.of_a_run = len(of_layers) or count.of_a_run
+        for array in of_layers:
+            count.see(array)
+        return trace
+
+    monkeypatch.setattr(TorchSide, "run", counted)
+    monkeypatch.setattr(Spooled, "__getitem__", lambda self, name: count.see(read(self, name)))
+    return count
+
+
+FEW = 6
+"""Arrays that are at work at once, at any depth: a tensor of each run, their sum, and those that were before."""
+
+
+@pytest.mark.parametrize("depth", [4, 12])
+def test_a_recording_holds_the_layers_of_one_run_at_a_time_and_reads_back_one_by_one(tmp_path, living, depth):
+    model = torch.nn.Sequential(*(torch.nn.Linear(3, 3) for _ in range(depth)))
+    kept = parity.record(model, np.ones((2, 3)), dtypes=("float32",))
+    assert living.of_a_run == 2 * depth  # what each gives, and the gradient that reaches it
+    assert living.of_a_run <= living.most <= living.of_a_run + FEW
+    living.most = living.now
+    kept.save(tmp_path / "a")
+    back = Recording.load(tmp_path / "a")
+    assert 0 < living.most <= FEW
+    for ours, theirs in zip(kept.layers, back.layers, strict=True):
+        for own, other in (
+            (ours.full.tensors, theirs.full.tensors),
+            (ours.measured.response, theirs.measured.response),
+        ):
+            assert list(own) == list(other)
+            assert all(own[name].tobytes() == other[name].tobytes() for name in own)
+
+
+def test_the_check_above_sees_layers_that_are_held(living, monkeypatch):
+    monkeypatch.setattr(sys.modules["parity.checking.record"], "Spooled", dict)  # the package has `record`, too
+    kept = parity.record(torch.nn.Sequential(*(torch.nn.Linear(3, 3) for _ in range(4))), np.ones((2, 3)))
+    assert living.most >= 3 * living.of_a_run  # both runs' that are kept, and a disturbed one's
+    assert len(kept.layers) == 1
+
+
+def test_what_cannot_be_written_to_its_end_leaves_no_file(tmp_path, monkeypatch):
+    kept = parity.record(torch.nn.Sequential(torch.nn.Linear(3, 3)), np.ones((2, 3)), dtypes=("float32",))
+    (tmp_path / "a").write_bytes(b"old")
+    read, reads = Spooled.__getitem__, []
+
+    def interrupted(self: Spooled, name: str) -> np.ndarray:
+        reads.extend([name] if len(list(tmp_path.iterdir())) == 2 else [])  # the old file, and the new one under way
+        if len(reads) == 2:
+            raise KeyboardInterrupt
+        return read(self, name)
+
+    monkeypatch.setattr(Spooled, "__getitem__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kept.save(tmp_path / "a")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"old")]
