@@ -13,6 +13,7 @@ from torch.nn.utils import parametrizations
 
 import jax_impl.nn as J
 import parity
+from jax_impl.nn.normalization import cross_map
 
 X = np.random.default_rng(0).normal(size=(6, 8))
 CLASSES = np.array([0, 7, 3, 2, 9, 11])
@@ -41,6 +42,16 @@ def pairs():
             torch.nn.AdaptiveLogSoftmaxWithLoss(8, 12, [3, 8], 2.0, True),
             J.AdaptiveLogSoftmaxWithLoss(8, 12, [3, 8], 2.0, True, rngs=rngs),
             lambda m, x, c: (*m(x, c), m.log_prob(x)),
+        ),
+        "CrossMapLRN2d": (
+            torch.nn.CrossMapLRN2d(3, 0.5),
+            J.CrossMapLRN2d(3, 0.5),
+            lambda m, x, c: m(x.reshape(2, 6, 2, 2)),
+        ),
+        "CrossMapLRN2d, even": (
+            torch.nn.CrossMapLRN2d(4, 2.0, 0.6, 2),
+            J.CrossMapLRN2d(4, 2.0, 0.6, 2),
+            lambda m, x, c: m(x.reshape(2, 6, 2, 2)),
         ),
         "weight_norm": (
             parametrizations.weight_norm(torch.nn.Linear(8, 3)),
@@ -102,6 +113,28 @@ class _Called(torch.nn.Module):
 
 def _below(state):
     return {f"module.{name}": value for name, value in state.items()}
+
+
+def test_the_true_gradient_of_torch_s_older_normalization_is_not_torch_s_and_told(monkeypatch):
+    monkeypatch.setattr(cross_map, "_normalized", cross_map._normalized.fun)
+    theirs, ours = torch.nn.CrossMapLRN2d(3, 0.5), J.CrossMapLRN2d(3, 0.5)
+    report = parity.check(theirs, ours, X.reshape(2, 6, 2, 2))
+    assert [f.stage for f in report.findings if f.verdict is parity.Verdict.SEMANTIC] == ["gradient"]
+    assert not [f for f in report.findings if not f and f.stage == "forward"]
+
+
+def test_torch_s_older_normalization_has_no_gradient_over_one_channel_and_takes_images_alone():
+    layer, x = torch.nn.CrossMapLRN2d(1), torch.ones(1, 2, 1, 1, requires_grad=True)
+    with pytest.raises(RuntimeError):
+        layer(x).sum().backward()
+    with pytest.raises(ValueError, match="4D"):
+        layer(x[0])
+    layer, x = J.CrossMapLRN2d(1), jnp.ones((1, 2, 1, 1))
+    assert layer(x).shape == x.shape
+    with pytest.raises(RuntimeError, match="size is 1"):
+        jax.grad(lambda x: layer(x).sum())(x)
+    with pytest.raises(ValueError, match="4D"):
+        layer(x[0])
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])

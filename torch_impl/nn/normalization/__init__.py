@@ -5,6 +5,7 @@ References:
 """
 
 from torch_impl.nn.normalization.batch import BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm
+from torch_impl.nn.normalization.cross_map import CrossMapLRN2d
 from torch_impl.nn.normalization.instance import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from torch_impl.nn.normalization.layer import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from torch_impl.nn.normalization.lazy import (
@@ -28,6 +29,7 @@ __all__ = [
     "RMSNorm",
     "GroupNorm",
     "LocalResponseNorm",
+    "CrossMapLRN2d",
     "LazyBatchNorm1d",
     "LazyBatchNorm2d",
     "LazyBatchNorm3d",
