@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from parity.checking.consequences import with_consequences
 from parity.checking.located import with_layers
 from parity.checking.loss import with_loss
@@ -151,7 +153,14 @@ def _held(torch: Any, jax: Any, found: Match, question: Question) -> list[Findin
 
     own = {n: a for n, a in torch.weights.items() if n in found.weights.torch_shapes}
     names = {p: n for n, paths in reversed(list(found.correspondence.sources.items())) for p in paths}
-    return explain_held({**jax.parameters, **jax.state}, flat(found.weights.to_jax(own)), names)
+    added = found.correspondence.added
+
+    def without(absent: set[str]) -> dict[str, np.ndarray]:
+        left = {n: np.zeros_like(a) if n in absent else a for n, a in own.items()}
+        return flat(found.weights.to_jax(left)) if absent else {}
+
+    halves = [("the first", without(set(added))), ("the second", without(set(added.values())))]
+    return explain_held({**jax.parameters, **jax.state}, flat(found.weights.to_jax(own)), names, halves)
 
 
 def _forward(models: Models, question: Question) -> CaseResult:

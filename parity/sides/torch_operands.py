@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
 
-PRODUCTS = frozenset("mm bmm addmm baddbmm mv addmv dot vdot convolution convolution_backward".split())
+OPERANDS: dict[str, tuple[int, ...]] = dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "convolution"), (0, 1))
+OPERANDS |= dict.fromkeys(("addmm", "baddbmm", "addmv"), (1, 2)) | {"convolution_backward": (0, 1, 2)}
+"""Where each product's factors stand among its arguments; what is added to it, a bias, is no factor and stays whole."""
 
 
 class OperandRounding(TorchDispatchMode):
@@ -28,9 +29,10 @@ class OperandRounding(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func.overloadpacket.__name__ in PRODUCTS:
+        factors = OPERANDS.get(func.overloadpacket.__name__)
+        if factors is not None:
             self.products += 1
-            args = tree_map(self._rounded, args)
+            args = tuple(self._rounded(a) if i in factors else a for i, a in enumerate(args))
         return func(*args, **(kwargs or {}))
 
     def _rounded(self, leaf: Any) -> Any:

@@ -5,12 +5,13 @@ import optax
 import pytest
 import torch
 from flax import linen, nnx
-from planted import by_hand
+from planted import JaxTagger, Tagger, by_hand, tagger_map
 from torch import nn
 from torch.nn import functional as F
 
-from parity.checking.causes import explain_loss, explain_optimizer
+from parity.checking.causes import explain_held, explain_loss, explain_optimizer
 from parity.checking.divergence import locate
+from parity.checking.layers import flat
 
 pytestmark = pytest.mark.part(2)
 
@@ -77,6 +78,45 @@ def test_a_weight_that_is_not_torchs_is_told_with_how_it_came_to_be(fault: str, 
     assert (found[0].stage, found[0].torch_path) == ("weights", leaf)
     assert cause in found[0].cause
     assert bool(found[0].cause) == bool(cause)
+
+
+def filled(change):
+    """What is said of an LSTM's one bias in JAX that is changed so from the sum of torch's two."""
+    torch.manual_seed(0)
+    model, twin = Tagger(), JaxTagger()
+    weights = tagger_map(model, twin)
+    own = {n: t.detach().numpy() for n, t in model.named_parameters()}
+
+    def leaves(**zero):
+        named = {n: np.zeros_like(a) if n in zero.values() else a for n, a in own.items()}
+        return flat(weights.to_jax(named))
+
+    wanted, one, other = leaves(), leaves(second="rnn.bias_hh_l0"), leaves(first="rnn.bias_ih_l0")
+    leaf = "scanned.cell.dense_h.bias"
+    held = wanted | {leaf: change(one[leaf], other[leaf])}
+    return explain_held(held, wanted, {leaf: "rnn.bias_ih_l0"}, [("the first", one), ("the second", other)])
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (lambda one, other: one, "it is the first of torch's two biases alone: the second is to be added"),
+        (lambda one, other: other, "it is the second of torch's two biases alone: the first is to be added"),
+        (lambda one, other: one + 1e-3, ""),
+        (lambda one, other: one + 2 * other, ""),
+    ],
+    ids=["the first", "the second", "another", "the second twice"],
+)
+@pytest.mark.part(4)
+def test_one_of_two_biases_in_place_of_their_sum_is_told_as_that(change, cause):
+    (found,) = filled(change)
+    assert (found.stage, found.torch_path, bool(found.cause)) == ("weights", "rnn.bias_ih_l0", bool(cause))
+    assert cause in found.cause
+    assert not cause or "sum of both" in found.fix
+
+
+def test_the_sum_of_two_biases_is_nothing_to_tell_of():
+    assert filled(lambda one, other: one + other) == []
 
 
 class LinenPair(linen.Module):

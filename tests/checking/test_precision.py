@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from flax import nnx
+from planted import by_hand
 
 import parity
 from parity import Verdict
@@ -66,4 +68,57 @@ def test_an_error_that_no_experiment_explains_gets_no_name():
 
     report = parity.check(lambda x, w: x @ w, jax_function, X, W, gradient=False)
     assert report.verdict is Verdict.PRECISION
+    assert report.first.cause == ""
+
+
+class Two(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = torch.nn.Linear(16, 16), torch.nn.Linear(16, 16)
+
+    def forward(self, x):
+        return self.b(torch.tanh(self.a(x)))
+
+
+class Short(nnx.Linear):
+    """A layer with operands, or a result, of so many bits: operands are what `precision` shortens on a tensor core."""
+
+    def __init__(self, operands=24, result=24):
+        super().__init__(16, 16, rngs=nnx.Rngs(0))
+        self.operands, self.result = operands, result
+
+    def __call__(self, x):
+        x, kernel = (jax.lax.reduce_precision(a, 8, self.operands - 1) for a in (x, self.kernel[...]))
+        return jax.lax.reduce_precision(x @ kernel + self.bias[...], 8, self.result - 1)
+
+
+class JaxTwo(nnx.Module):
+    def __init__(self, **bits):
+        self.one, self.two = nnx.Linear(16, 16, rngs=nnx.Rngs(0)), Short(**bits)
+
+    def __call__(self, x):
+        return self.two(jnp.tanh(self.one(x)))
+
+
+def short(**bits):
+    torch.manual_seed(0)
+    model, twin = Two(), JaxTwo(**bits)
+    weights = by_hand(model, twin, {"a": "one", "b": "two"})
+    return parity.check(model, twin, X[:, :16], weights=weights, gradient=False)
+
+
+@pytest.mark.part(1)
+@pytest.mark.parametrize(("bits", "name"), [(11, "TF32"), (8, "bfloat16 products")])
+def test_short_operands_of_one_layer_are_named_at_that_layer_with_their_fix(bits, name):
+    report = short(operands=bits)
+    first = report.first
+    assert (report.verdict, first.stage, first.torch_path) == (Verdict.PRECISION, "layer", "b")
+    assert (first.worse, first.jax_path) == ("jax", "two")
+    assert first.cause.startswith(name)
+    assert 'precision="highest"' in first.fix
+
+
+def test_a_layer_whose_result_is_short_is_told_and_no_short_operands_are_named():
+    report = short(result=11)
+    assert (report.verdict, report.first.torch_path) == (Verdict.PRECISION, "b")
     assert report.first.cause == ""

@@ -27,6 +27,20 @@ def test_rounding_and_cutting_off_differ_past_the_middle():
     assert (float(rounded), float(cut)) == (1 + 2.0**-10, 1.0)
 
 
+@pytest.mark.parametrize("product", ["linear", "convolution", "batched"])
+def test_a_bias_is_no_factor_and_stays_whole(product):
+    bias = torch.full((1,), 1 + 2.0**-40, dtype=torch.float64)
+    ones = torch.ones(1, 1, 1, dtype=torch.float64)
+    with OperandRounding(8) as mode:
+        y = {
+            "linear": lambda: torch.nn.functional.linear(ones[0], ones[0], bias),
+            "convolution": lambda: torch.nn.functional.conv1d(ones, ones, bias),
+            "batched": lambda: torch.baddbmm(bias, ones, ones),
+        }[product]()
+    assert mode.products == 1
+    assert float(y) == float(bias) + 1
+
+
 def test_what_is_no_product_is_left_alone():
     x = torch.full((3,), 1 + 2.0**-40, dtype=torch.float64)
     with OperandRounding(8) as mode:

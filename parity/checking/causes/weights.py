@@ -1,7 +1,7 @@
 """Why a JAX weight holds other numbers than torch's: transposed, swapped, in another order, never set."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +33,10 @@ def explain_weights(lesson: Lesson) -> list[Finding]:
 
 
 def explain_held(
-    held: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray], names: Mapping[str, str]
+    held: Mapping[str, np.ndarray],
+    wanted: Mapping[str, np.ndarray],
+    names: Mapping[str, str],
+    halves: Sequence[tuple[str, Mapping[str, np.ndarray]]] = (),
 ) -> list[Finding]:
     """What a JAX model that was filled from torch holds in another way than the map has it.
 
@@ -41,6 +44,8 @@ def explain_held(
         held: The JAX model's own values.
         wanted: Torch's, by the map.
         names: Torch's names of JAX's leaves.
+        halves: ("the first", values) and ("the second", values): of leaves that are the sum of two of torch's tensors
+            what each of the two alone would make of them.
 
     Returns:
         One Finding of stage "weights" a leaf that differs, where at least half of those that can tell hold torch's
@@ -53,7 +58,28 @@ def explain_held(
     own = {n: _single(held[n]) for n in wanted if n in held and is_float(wanted[n])}
     found = _judged(own, {n: _single(wanted[n]) for n in own}, names, "float32")
     told = f"jax's own values are torch's in {len(equal)} of {len(telling)} leaves, and here they are not; "
-    return [replace(f, message=told + f.message) for f in found]
+    return [replace(_halved(f, held, wanted, halves), message=told + f.message) for f in found]
+
+
+def _halved(
+    finding: Finding,
+    held: Mapping[str, np.ndarray],
+    wanted: Mapping[str, np.ndarray],
+    halves: Sequence[tuple[str, Mapping[str, np.ndarray]]],
+) -> Finding:
+    """Whether a leaf that should be the sum of two of torch's tensors, a recurrent layer's biases, is one of them."""
+    name = finding.jax_path
+    alone = [which for which, values in halves if name in values and _alike(values[name], held[name])]
+    if len(alone) != 1 or _alike(wanted[name], held[name]):
+        return finding
+    other = "second" if alone[0] == "the first" else "first"
+    cause = f"it is {alone[0]} of torch's two biases alone: the {other} is to be added"
+    cause = f"{cause}. With it added, every element is equal (several converters)"
+    return replace(finding, cause=cause, fix=f"set {name} to the sum of both: bias_ih + bias_hh")
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    return np.array_equal(_single(one), _single(other), equal_nan=True)
 
 
 def _single(array: Any) -> np.ndarray:
