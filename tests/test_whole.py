@@ -1,6 +1,7 @@
 """What a plain run takes of a table of cases, what --whole takes, and what the summary says of it."""
 
 import pytest
+from whole import QUICK
 
 TABLE = """
     import pytest
@@ -54,4 +55,4 @@ def test_a_plain_run_compiles_quickly_and_the_whole_as_users_do(ran, monkeypatch
     ran("--whole")
     assert os.environ["XLA_FLAGS"] == "--xla_dump_to="
     ran()
-    assert os.environ["XLA_FLAGS"] == "--xla_backend_optimization_level=0 --xla_dump_to="
+    assert os.environ["XLA_FLAGS"] == f"{QUICK} --xla_dump_to="

@@ -57,8 +57,8 @@ def raised(error: BaseException) -> str:
     """What a side did that gave an error, in half a sentence.
 
     Examples:
-        >>> raised(ValueError("no such axis\nin 3 lines")), raised(MemoryError("8 GB"))[:34]
-        ('raised: ValueError: no such axis', 'ran out of memory: MemoryError: 8 ')
+        >>> raised(ValueError("no such axis, and more")), raised(MemoryError("8 GB"))[:34]
+        ('raised: ValueError: no such axis, and more', 'ran out of memory: MemoryError: 8 ')
     """
     told = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
     return f"ran out of memory: {told}; {LESS}" if out_of_memory(error) else f"raised: {told}"

@@ -62,7 +62,7 @@ def test_printed_it_is_the_terminals_text():
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        (("spirl",), "did you mean spiral?"),
+        (("spirl",), "did you mean spiral or loops.spiral?"),
         (("spiral", "los"), "got 'los', wanted a name of the pair spiral; did you mean loss?"),
         (("spiral", "zzz"), "its names are Params, scores, probabilities"),
     ],

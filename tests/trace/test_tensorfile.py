@@ -184,9 +184,9 @@ def test_what_no_reader_would_take_is_not_written(path, monkeypatch):
 def test_a_trace_goes_to_a_url_and_comes_back_whole():
     fsspec = pytest.importorskip("fsspec")
     trace = Trace(ARRAYS)
-    trace.save("memory://runs/a.trace")
-    assert list(Trace.load("memory://runs/a.trace").tensors) == list(ARRAYS)
-    assert [f.rpartition("/")[2] for f in fsspec.filesystem("memory").ls("/runs", detail=False)] == ["a.trace"]
+    trace.save("memory://traces/a.trace")
+    assert list(Trace.load("memory://traces/a.trace").tensors) == list(ARRAYS)
+    assert [f.rpartition("/")[2] for f in fsspec.filesystem("memory").ls("/traces", detail=False)] == ["a.trace"]
     with pytest.raises(TraceError, match="there is no file memory://runs/none"):
         Trace.load("memory://runs/none")
 
