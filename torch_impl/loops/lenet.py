@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -89,7 +90,9 @@ def _logits(params: State, x: Float[Tensor, "N C 32 32"]) -> Float[Tensor, "N K"
 def _own_convolutions() -> Iterator[None]:
     """Without oneDNN, which on the CPU takes a third longer for pictures and batches as small as these.
 
-    Torch's own context manager: a plain assignment is refused in a program that has frozen the flags.
+    Torch's own context manager: a plain assignment is refused in a program that has frozen the flags. None leaves
+    the other flags as they are.
     """
-    with torch.backends.mkldnn.flags(enabled=False):
+    flags: Any = torch.backends.mkldnn.flags
+    with flags(enabled=False, deterministic=None, allow_tf32=None, fp32_precision=None):
         yield
