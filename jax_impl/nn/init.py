@@ -11,8 +11,11 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import Array
+
+from jax_impl.nn._draws import draw
 
 __all__ = [
     "calculate_gain",
@@ -94,8 +97,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
         >>> bool(abs(w).max() <= 1.0)
         True
     """
-    draw = jax.random.uniform(_key("uniform_", generator), tensor.shape, _drawn(tensor), minval=a, maxval=b)
-    return _filled(tensor, draw)
+    return _filled(tensor, draw(jax.random.uniform, _key("uniform_", generator), tensor.shape, _wide(tensor), a, b))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -110,7 +112,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
         >>> normal_(jnp.zeros((3, 5)), generator=jax.random.key(0)).shape
         (3, 5)
     """
-    return _filled(tensor, mean + std * jax.random.normal(_key("normal_", generator), tensor.shape, _drawn(tensor)))
+    return _filled(tensor, draw(_normal, _key("normal_", generator), tensor.shape, _wide(tensor), mean, std))
 
 
 def trunc_normal_(
@@ -134,10 +136,8 @@ def trunc_normal_(
         >>> bool(abs(w).max() <= 2.0)
         True
     """
-    lower, upper = ((bound - mean) / std for bound in (a, b))
     key = _key("trunc_normal_", generator)
-    draw = mean + std * jax.random.truncated_normal(key, lower, upper, tensor.shape, _drawn(tensor))
-    return _filled(tensor, jnp.clip(draw, a, b))
+    return _filled(tensor, draw(_trunc_normal, key, tensor.shape, _wide(tensor), mean, std, a, b))
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
@@ -147,7 +147,8 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
         >>> constant_(jnp.zeros(2), 0.5).tolist()
         [0.5, 0.5]
     """
-    return _filled(tensor, jnp.full(tensor.shape, val, tensor.dtype))
+    small = math.prod(tensor.shape) <= 1 << 16  # NumPy's, where it may stand in a compiled function as a constant
+    return _filled(tensor, jnp.asarray((np if small else jnp).full(tensor.shape, val, tensor.dtype)))
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -334,7 +335,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         return tensor
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
     tall = (max(rows, columns), min(rows, columns))
-    q, r = jnp.linalg.qr(jax.random.normal(_key("orthogonal_", generator), tall, _drawn(tensor)))
+    q, r = jnp.linalg.qr(jax.random.normal(_key("orthogonal_", generator), tall, _wide(tensor)))
     q = q * jnp.sign(jnp.diag(r))  # LAPACK's signs are not random
     return _filled(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))
 
@@ -363,7 +364,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     values, order = jax.random.split(_key("sparse_", generator))
     place = jnp.argsort(jax.random.uniform(order, tensor.shape), axis=0)  # a permutation of the rows in each column
     kept = place >= math.ceil(sparsity * tensor.shape[0])
-    return _filled(tensor, jnp.where(kept, std * jax.random.normal(values, tensor.shape, _drawn(tensor)), 0))
+    return _filled(tensor, jnp.where(kept, std * jax.random.normal(values, tensor.shape, _wide(tensor)), 0))
 
 
 def _deprecated(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -402,9 +403,18 @@ def _key(what: str, generator: Generator | None) -> Array:
     return generator() if isinstance(generator, nnx.RngStream) else generator
 
 
-def _drawn(tensor: Any) -> Any:
+def _wide(tensor: Any) -> Any:
     """What to draw in: narrow floats have too few values for the tails."""
     return tensor.dtype if jnp.finfo(tensor.dtype).bits >= 32 else jnp.float32
+
+
+def _normal(key: Array, shape: tuple[int, ...], dtype: Any, mean: float, std: float) -> Array:
+    return mean + std * jax.random.normal(key, shape, dtype)
+
+
+def _trunc_normal(key: Array, shape: Any, dtype: Any, mean: float, std: float, a: float, b: float) -> Array:
+    lower, upper = ((bound - mean) / std for bound in (a, b))
+    return jnp.clip(mean + std * jax.random.truncated_normal(key, lower, upper, shape, dtype), a, b)
 
 
 def _filled(tensor: Tensor, value: Array) -> Tensor:

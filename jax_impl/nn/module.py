@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from flax.nnx import Param as Parameter
 from jax import Array
@@ -56,6 +57,15 @@ class Module(nnx.Module):
     """
 
     training: bool = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign; what was None may become a parameter or a module, as in torch, where NNX alone refuses it."""
+        if name in vars(self) and vars(self)[name] is None and nnx.is_data(value):
+            if not isinstance(value, nnx.Variable):  # torch knows a module from here on; a parameter may have a place
+                places = {n: kind for n, kind in self._pytree__nodes.items() if n != name}
+                object.__setattr__(self, "_pytree__nodes", type(self._pytree__nodes)(places))
+            value = nnx.data(value)
+        super().__setattr__(name, value)
 
     @property
     def deterministic(self) -> bool:
@@ -158,7 +168,9 @@ class Module(nnx.Module):
     @staticmethod
     def _empty(*shape: int, dtype: Any = None) -> Parameter:
         """A parameter for `jax_impl.nn.init` to fill; float32 where no dtype is given, also where x64 is enabled."""
-        return Parameter(jnp.zeros(shape, jnp.float32 if dtype is None else dtype))
+        # zeros of NumPy's: they cost no program, and a place that nothing is written to takes no memory
+        kind = jnp.float32 if dtype is None else jnp.zeros((), dtype).dtype
+        return Parameter(np.zeros(shape, kind))
 
     def _values(self, *names: str) -> tuple[Any, ...]:
         """The arrays of these parameters or buffers, None for one that the module does without."""

@@ -1,6 +1,7 @@
 """Initial values: the same distributions as torch.nn.init, by moments, bounds and the Kolmogorov-Smirnov test."""
 
 import inspect
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from flax import nnx
 from scipy import stats
 
 from jax_impl import nn
-from jax_impl.nn import Parameter, init
+from jax_impl.nn import Parameter, _draws, init
 
 SHAPE = (128, 256)
 ROWS = {
@@ -133,6 +134,29 @@ def test_what_torch_refuses_is_refused(name, shape, args):
         getattr(torch.nn.init, name)(*theirs, *args)
     with pytest.raises(ValueError):
         getattr(init, name)(*ours, *args)
+
+
+def starts(key):
+    """Draws of less than a piece and of more than two, and of none."""
+    fills = (partial(init.uniform_, a=-1.0, b=2.0), partial(init.normal_, std=3.0), partial(init.trunc_normal_, a=-1.0))
+    return [fill(jnp.zeros(shape), generator=key) for fill in fills for shape in ((), (5, 7), (2, 9001), (3, 0))]
+
+
+def test_draws_are_number_for_number_those_of_a_compiled_function_and_no_shape_is_compiled():
+    key = jax.random.key(3)
+    compiled, closed_over, eager = jax.jit(starts)(key), jax.jit(lambda: starts(key))(), starts(key)
+    rounding = 4 * np.finfo(np.float32).eps  # XLA may fuse the distribution's arithmetic otherwise
+    for place in range(len(eager)):
+        assert np.allclose(eager[place], compiled[place], rtol=rounding, atol=rounding)
+        assert np.allclose(eager[place], closed_over[place], rtol=rounding, atol=rounding)
+    plain = jax.random.uniform(key, (2, 9001))
+    assert np.array_equal(init.uniform_(jnp.zeros((2, 9001)), generator=key), plain)
+    assert not np.allclose(starts(jax.random.key(4))[2], eager[2], rtol=1e-3)
+    programs = _draws._piece._cache_size()
+    init.uniform_(jnp.zeros((11, 13)), -0.5, 0.5, generator=key)
+    assert _draws._piece._cache_size() == programs
+    other = init.uniform_(jnp.zeros(3), generator=jax.random.key(0, impl="rbg"))  # no threefry: in one call
+    assert np.array_equal(other, jax.random.uniform(jax.random.key(0, impl="rbg"), 3))
 
 
 def test_there_is_no_global_generator():

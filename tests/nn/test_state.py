@@ -163,6 +163,25 @@ def test_a_tied_parameter_has_both_names_in_the_state_and_one_among_the_paramete
     assert list(model.state_dict()) == ["0.weight", "0.bias", "1.weight", "1.bias"]
 
 
+def test_what_was_none_becomes_a_layer_or_a_parameter_later_under_torch_s_names_in_torch_s_order():
+    def names(t, layer, parameter):
+        module = t.Module()
+        module.late, module.early = None, layer()
+        module.register_parameter("scale", None)
+        module.register_parameter("shift", parameter())
+        module.late, module.scale = layer(), parameter()
+        known = list(module.state_dict())
+        module.late = None
+        return known, list(module.state_dict()), module
+
+    *ours, module = names(nn, lambda: nn.Linear(2, 2, rngs=nnx.Rngs(0)), lambda: nn.Parameter(jnp.ones(1)))
+    *theirs, _ = names(torch.nn, lambda: torch.nn.Linear(2, 2), lambda: torch.nn.Parameter(torch.ones(1)))
+    assert sorted(ours[0]) == sorted(theirs[0])
+    assert ours == theirs
+    module.late = nn.Identity()
+    assert list(nnx.merge(*nnx.split(module)).state_dict()) == theirs[1]
+
+
 def test_a_buffer_that_is_not_persistent_stays_out_and_no_optimizer_takes_it():
     module = nn.Module()
     module.register_parameter("weight", nn.Parameter(jnp.ones(2)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
@@ -40,10 +41,10 @@ class _Tracked(Module):
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = self._empty(num_features, dtype=dtype) if affine else None
         self.bias = self._empty(num_features, dtype=dtype) if affine and bias else None
-        kind = jnp.float32 if dtype is None else dtype
-        self.running_mean = Buffer(jnp.zeros(num_features, kind)) if track_running_stats else None
-        self.running_var = Buffer(jnp.ones(num_features, kind)) if track_running_stats else None
-        self.num_batches_tracked = Buffer(jnp.zeros((), jnp.int32)) if track_running_stats else None
+        empty = self._empty(num_features, dtype=dtype).get_value()
+        self.running_mean = Buffer(empty) if track_running_stats else None
+        self.running_var = Buffer(empty) if track_running_stats else None
+        self.num_batches_tracked = Buffer(np.zeros((), np.int32)) if track_running_stats else None
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
