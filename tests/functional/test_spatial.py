@@ -13,7 +13,7 @@ from numpy.random import default_rng
 
 import jax_impl.functional as jax_functional
 import parity
-from jax_impl.functional import resizing
+from jax_impl.functional import resizing, sampling
 from parity.sides import jax_backend
 
 rng = default_rng(0)
@@ -355,11 +355,34 @@ def bicubic_samples(padding_mode, align_corners):
 
 def test_bicubic_samples_are_torch_s_as_far_as_their_weights_are_rounded(monkeypatch):
     assert max(bicubic_samples("zeros", False), bicubic_samples("reflection", True)) < 1
-    from jax_impl.functional import sampling
-
     kernel = sampling.cubic_kernel
     monkeypatch.setattr(sampling, "cubic_kernel", lambda distance, a: kernel(distance, a * (1 + 1e-9)))
     assert bicubic_samples("zeros", False) > 100
+
+
+def sampled_weights_off_by(align_corners):
+    """How far torch's weights of 9 elements at 64 points and ours are from the exact ones, in roundings of one."""
+    ones, grid = np.eye(9).reshape(9, 1, 1, 9), np.zeros((9, 1, 64, 2))
+    grid[..., 0] = x = default_rng(0).uniform(-1.1, 1.1, 64)
+    options = {"mode": "bicubic", "align_corners": align_corners}
+    theirs = torch.nn.functional.grid_sample(torch.tensor(ones), torch.tensor(grid), **options).numpy()
+    with jax_backend.start().enable_x64(True):
+        ours = np.asarray(jax_functional.grid_sample(ones, grid, **options))
+    wide, a = x.astype(np.longdouble), np.longdouble(-0.75)
+    d = np.abs(((wide + 1) * 8 if align_corners else (wide + 1) * 9 - 1) / 2 - np.arange(9)[:, None])
+    near, far = ((a + 2) * d - (a + 3)) * d * d + 1, ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+    exact = np.where(d < 1, near, np.where(d < 2, far, 0))
+    return tuple(float(np.abs(found[:, 0, 0] - exact).max() / np.finfo(float).eps) for found in (theirs, ours))
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_bicubic_samples_have_weights_as_near_to_the_exact_ones_as_torch_s(align_corners, monkeypatch):
+    """Why bicubic samples give an image an UNSTABLE gradient: it is sums of these weights, rounded on either side."""
+    theirs, ours = sampled_weights_off_by(align_corners)
+    assert ours <= theirs < 12
+    kernel = sampling.cubic_kernel
+    monkeypatch.setattr(sampling, "cubic_kernel", lambda distance, a: kernel(distance, a * (1 + 1e-13)))
+    assert sampled_weights_off_by(align_corners)[1] > 12
 
 
 def last_of_ties(x):

@@ -49,10 +49,16 @@ def attended(options):
     return call
 
 
+OF_CHANNELS = {"dropout1d": (4, 3, 10), "dropout2d": (4, 3, 2, 5), "dropout3d": (2, 6, 1, 2, 5)}
+OF_CHANNELS["feature_alpha_dropout"] = OF_CHANNELS["dropout2d"]
+"""Dropouts of whole channels, and the shapes that they are given."""
+
+
 def dropped(name):
     """A dropout whose mask is drawn by torch's own: the same, where it is given what that kept of ones."""
 
     def call(F, x):
+        x = x.reshape(OF_CHANNELS.get(name, x.shape))
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(5)
             own = getattr(torch.nn.functional, name)
@@ -61,6 +67,8 @@ def dropped(name):
             of_ones = own(torch.ones_like(x.detach()), 0.3, True)
             # alpha dropout scales and shifts all: of two values the higher is what was kept
             kept = of_ones > of_ones.mean()
+            if name in OF_CHANNELS:  # one element tells of a channel
+                kept = kept[:, :, *(slice(1),) * (x.ndim - 2)]
             return getattr(F, name)(x, 0.3, True, mask=kept)
 
     return call
@@ -75,7 +83,7 @@ GROUPS = {  # calls, inputs, and torch's own namespace
     "folding": (FOLDS, (IMAGE, COLUMNS, SMALL), torch.nn.functional),
     "convolution": (TABLE["convolution by unfold"][1], TABLE["convolution by unfold"][0], torch.nn.functional),
     "dropout": (
-        {name: dropped(name) for name in ("dropout", "alpha_dropout")},
+        {name: dropped(name) for name in ("dropout", "alpha_dropout", *OF_CHANNELS)},
         (normal(4, 3, 2, 5),),
         torch.nn.functional,
     ),
@@ -130,12 +138,13 @@ def test_what_is_written_out_is_torch_s_own(group):
 
 
 class Faulty:
-    """As written out, with one part in a billion too much of each norm."""
+    """As written out, with one part in a billion too much of each output."""
 
     def __getattr__(self, name):
         return lambda *arguments, **options: getattr(written, name)(*arguments, **options) * (1 + 1e-9)
 
 
-def test_one_part_in_a_billion_is_found():
-    result = judged("products", Faulty())
+@pytest.mark.parametrize("group", ["products", "dropout"])
+def test_one_part_in_a_billion_is_found(group):
+    result = judged(group, Faulty())
     assert {f.verdict for f in result.findings if not f} == {Verdict.SEMANTIC}
