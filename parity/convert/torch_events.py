@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity.convert import torch_norms
 from parity.convert.affine import KNOWN, Affine
 from parity.convert.torch_arithmetic import ARITHMETIC
 from parity.convert.torch_record import Convolution, Product, Record, Scaling
+from parity.sides.torch_modes import DispatchMode
 
 ALTERNATIVES = 6
 """Weights kept of one element that holds several, such as x + b + c; the latest."""
@@ -34,7 +34,7 @@ VIEWS = frozenset(
 COPIES = frozenset("clone contiguous alias detach _to_copy lift_fresh".split())
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(DispatchMode):
     """Follows weights through the kernels of one run.
 
     Args:

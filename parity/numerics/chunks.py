@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 SPANS = 2  # fixed, so that sums and ties come out the same on a machine with one core or with many
-LARGE = 1 << 20  # elements; below it threads, and loading the compiled loop (0.6 s once), cost more than they bring
+LARGE = 1 << 20  # elements; below it threads cost more than they bring
+COMPILED = 1 << 19  # elements; below it loading the compiled loops (0.6 s once) costs more than they bring
 
 T = TypeVar("T")
 

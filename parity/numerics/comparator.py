@@ -2,18 +2,17 @@
 
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from parity.numerics.chunks import LARGE, in_spans, pieces
+from parity.numerics.chunks import COMPILED, in_spans, pieces
 from parity.numerics.concentration import concentration
 from parity.numerics.dtypes import FORMATS, float_format
 from parity.numerics.totals import PIECE, Totals
 
 Position = tuple[int, ...]
-Add = Callable[[Totals, np.ndarray, np.ndarray, int], None]
 
 COPIED_PIECE = 1 << 17  # elements: buffers for both sides of both threads are 4 MB at float64
 
@@ -24,7 +23,7 @@ class Errors:
 
     Counts, positions, histogram and max_ulp are exact. Sums are good to one part in a million of the root mean square,
     and so is max_rel; max_abs is exact where the two values are within a factor of two of each other, else good to
-    1e-7. All is exact, but for the rounding of float64, below LARGE elements or with a reference.
+    1e-7. All is exact, but for the rounding of float64, below COMPILED elements.
 
     Attributes:
         count: Number of elements compared.
@@ -98,9 +97,10 @@ def errors(
     """Compare two arrays element by element.
 
     The arrays are read once, a piece at a time, in any layout; the extra memory does not depend on their size. From a
-    million elements on the cores share the work, and two sides of one floating dtype without a reference of their own
-    go through a compiled loop where numba is installed (extra `fast`), which is a hundred times faster than what is
-    widened to float64. It is compiled once for each format, in some three seconds, and then read from disk.
+    million elements on the cores share the work, and from half a million on two sides of one floating dtype (with a
+    reference: float32 or float64, and it float64) go through a compiled loop where numba is installed (extra `fast`),
+    which is many times faster than what is widened to float64. It is compiled once for each format, in some three
+    seconds, and then read from disk.
 
     Args:
         left: Floating, integer or boolean array of any shape; bfloat16 is known by its name.
@@ -132,8 +132,9 @@ def errors(
         if name not in FORMATS and side.dtype.kind not in "iub":
             raise ValueError(f"errors: got an array of {name}, wanted {', '.join(FORMATS)}, integers or booleans")
     read = tuple(a.view(np.uint16) if a.dtype.name == "bfloat16" else a for a in given)
-    quick = reference is None and names[0] == names[1] == form.name and left.size >= LARGE
-    compiled = _compiled() if quick else None
+    quick = names[0] == names[1] == form.name and left.size >= COMPILED
+    own = reference is None
+    compiled = compiled_loops() if quick and (own or (form.bits >= 32 and names[2] == "float64")) else None
 
     def span(start: int, stop: int) -> Totals:
         total = Totals(form)
@@ -141,11 +142,12 @@ def errors(
         with np.errstate(all="ignore"):
             if compiled is not None:
                 copied = not all(a.flags.c_contiguous for a in read)
-                for at, (a, b) in pieces(read, start, stop, COPIED_PIECE if copied else stop - start):
-                    compiled(total, a, b, at)
+                add = compiled.add if own else compiled.add_against
+                for at, parts in pieces(read, start, stop, COPIED_PIECE if copied else stop - start):
+                    add(total, *parts, at)
             else:
                 for at, parts in pieces(read, start, stop, PIECE):
-                    total.add(parts[0], parts[1], parts[2] if reference is not None else None, at, names)
+                    total.add(parts[0], parts[1], None if own else parts[2], at, names)
         return total
 
     total, *others = in_spans(left.size, span)
@@ -156,13 +158,13 @@ def errors(
 
 
 @functools.cache
-def _compiled() -> Add | None:
-    """What adds by the compiled loop; None where numba is not installed, or has no place to keep what it compiles."""
+def compiled_loops() -> Any:
+    """The module `kernel`; None where numba is not installed, or has no place to keep what it compiles."""
     try:
-        from parity.numerics.kernel import add
+        from parity.numerics import kernel
     except (ImportError, RuntimeError):
         return None
-    return add
+    return kernel
 
 
 def _result(

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from parity.numerics.bounds import largest_ratio
 from parity.numerics.comparator import errors
 from parity.numerics.dtypes import REFERENCE, float_format
 from parity.numerics.reading import FALSE_ALARMS, confidence_factor
-from parity.numerics.rule import largest_ratio, slope
+from parity.numerics.rule import slope
 from parity.numerics.sentences import gap, mismatch, nonfinite
 from parity.numerics.verdict import Finding, Verdict
 

@@ -15,10 +15,14 @@ import numba
 import numpy as np
 
 from parity.numerics.dtypes import FORMATS
-from parity.numerics.totals import HISTOGRAM_BINS, PIECE, Totals
+from parity.numerics.fused import from_reference, moments, ratios
+from parity.numerics.totals import HISTOGRAM_BINS, LEAST_SQUARE, PIECE, Totals
+
+__all__ = ["add", "add_against", "blocks", "moments", "ratios"]
 
 BLOCK = 1024  # elements: both sides lie in the first cache, and float32 sums no more than a 16th of them in a row
 ORDER_OF_SUMS = {"reassoc", "nsz", "contract"}  # of all that "fast math" means: NaN and infinities keep their meaning
+SPAN = 1 << 15  # elements of a reference's piece: the three arrays lie in the second cache
 SPARE = 1.0 - 2.0**-20  # max_rel may be low by this part, or blocks of ties would be divided again and again
 
 
@@ -53,6 +57,48 @@ def add(total: Totals, left: np.ndarray, right: np.ndarray, start: int) -> None:
         if at < left.size:
             total.add(left[at : at + PIECE], right[at : at + PIECE], None, start + at, (name,) * 3)
             at += PIECE
+
+
+def add_against(total: Totals, left: np.ndarray, right: np.ndarray, reference: np.ndarray, start: int) -> None:
+    """The same with a reference of float64; what is not finite, or whose squares are not, is left to Totals.
+
+    Args:
+        total: What to add to.
+        left, right, reference: Arrays of one length; left and right of float32 or float64.
+        start: Flat position of the first element.
+    """
+    name = total.form.name
+    integer = np.dtype(f"i{total.form.bits // 8}")
+    for lo in range(0, left.size, SPAN):
+        part = slice(lo, lo + SPAN)
+        a, b, c = left[part], right[part], reference[part]
+        at = start + lo
+        from_left, square, whole, from_right, other_square, other_whole, ratio, ratio_at = from_reference(
+            a, b, c, total.form.smallest_normal
+        )
+        both = ((from_left, square), (from_right, other_square))
+        if not all(most == 0.0 == sums or a.size * LEAST_SQUARE <= sums < math.inf for most, sums in both):
+            total.add(a, b, c, at, (name, name, "float64"))
+            continue
+        read, equal, histogram, flushed, norm, sum_, top, top_at, _, _, far, far_at = blocks(name)(
+            a.view(integer), b.view(integer), total.max_abs, math.inf
+        )
+        total.count += read
+        total.finite += read
+        total.judged += read
+        total.bit_equal += equal
+        total.histogram += histogram
+        total.flushed += flushed
+        total.norm = math.hypot(total.norm, norm)
+        total.sum += sum_
+        total.reach_abs(top, at + top_at)
+        total.reach_rel(ratio, at + ratio_at)
+        total.reach_ulp(float(far), at + far_at)
+        total.left_error, total.right_error = max(total.left_error, from_left), max(total.right_error, from_right)
+        total.left_norm = math.hypot(total.left_norm, math.sqrt(square))
+        total.right_norm = math.hypot(total.right_norm, math.sqrt(other_square))
+        total.left_sum += whole
+        total.right_sum += other_whole
 
 
 @functools.cache

@@ -87,17 +87,33 @@ def moderated(
         count += np.bincount(octave, minlength=OCTAVES)
         total += np.bincount(octave, log, OCTAVES)
         squares += np.bincount(octave, log * log, OCTAVES)
+    own, shared, width = by_octave(count, total, squares, lam, elements, false_alarms)
+    flat = result.reshape(-1)
+    for at, octave, _, moved in _moved(result, reference):
+        s = flat[at : at + moved.size][moved]
+        s_tilde = np.sqrt(shared[octave] + own[octave] * s * s)
+        flat[at : at + moved.size][moved] = np.maximum(s, width[octave] * s_tilde)
+    return result
+
+
+def by_octave(
+    count: np.ndarray, total: np.ndarray, squares: np.ndarray, lam: float, elements: int, false_alarms: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What moderates the elements of each octave.
+
+    Args:
+        count, total, squares: By octave: how many elements a run moved, and the sum and the squares of their log s^2.
+        lam, elements, false_alarms: As for `moderated`.
+
+    Returns:
+        By octave: 7 / (d_0 + 7), the weight of an element's own s^2; d_0 s_0^2 / (d_0 + 7); tau / lambda, at least 1.
+    """
     group = _groups(count)
     held, logs, square = (np.bincount(group, sums) for sums in (count, total, squares))
     mean = logs / np.maximum(held, 1)
     share, prior = _prior(held, mean, (square - logs * mean) / np.maximum(held - 1, 1))
-    width = student_factor(elements, false_alarms, FREEDOM / (1.0 - share)) / lam
-    flat = result.reshape(-1)
-    for at, octave, _, moved in _moved(result, reference):
-        s, own = flat[at : at + moved.size][moved], group[octave]
-        s_tilde = np.sqrt(share[own] * prior[own] + (1.0 - share[own]) * s * s)
-        flat[at : at + moved.size][moved] = np.maximum(s, np.maximum(width[own], 1.0) * s_tilde)
-    return result
+    width = np.maximum(student_factor(elements, false_alarms, FREEDOM / (1.0 - share)) / lam, 1.0)
+    return (1.0 - share)[group], (share * prior)[group], width[group]
 
 
 def student_factor(elements: int, false_alarms: float, freedom: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from parity.numerics.dtypes import float_format
 from parity.numerics.moderation import moderated
+from parity.numerics.totals import LEAST_SQUARE
 
 FALSE_ALARMS = 1e-6
 """The stated budget: probability that one comparison of an honest pair is called different."""
@@ -121,6 +122,11 @@ def _moderated(reading: Reading, sensitivity: np.ndarray | float, lam: float) ->
 
 def rms(array: np.ndarray) -> float:
     """Root mean square of the finite elements; 0.0 where there are none."""
+    if array.dtype == np.float64 and array.flags.c_contiguous and array.size:
+        flat = array.reshape(-1)
+        square = float(np.dot(flat, flat))  # one pass, where all are finite and no square is lost
+        if flat.size * LEAST_SQUARE <= square < math.inf:
+            return math.sqrt(square / flat.size)
     finite = array[np.isfinite(array)]
     return float(np.sqrt(np.mean(np.square(finite, dtype=np.float64)))) if finite.size else 0.0
 
@@ -150,7 +156,11 @@ def smallest_error(reading: Reading, limit: np.ndarray) -> float:
     """Smallest relative error of the whole tensor that float64 would have found."""
     if reading.torch64.size == 0:
         return math.inf
-    size, allowed = rms(reading.r), float(np.sqrt(np.mean(np.square(limit))))
+    return relative(float(np.sqrt(np.mean(np.square(limit)))), rms(reading.r))
+
+
+def relative(allowed: float, size: float) -> float:
+    """An allowed error by the size of what it is an error of; NaN where either is unknown, infinite beside zero."""
     if not math.isfinite(size) or math.isnan(allowed):
         return math.nan
     return allowed / size if size > 0.0 else math.inf

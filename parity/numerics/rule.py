@@ -5,18 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity.numerics.chunks import pieces
+from parity.numerics.bounds import in_bounds
 from parity.numerics.comparator import Errors, errors
 from parity.numerics.dtypes import REFERENCE, float_format
 from parity.numerics.instability import SLOPE, amplification, further
-from parity.numerics.moderation import PIECE
 from parity.numerics.reading import (
     FALSE_ALARMS,
     Reading,
     confidence_factor,
     limits,
     powerlessness,
-    smallest_error,
 )
 from parity.numerics.sentences import gap, mismatch, nonfinite
 from parity.numerics.verdict import Finding, Verdict
@@ -62,9 +60,7 @@ def _judge_floating(reading: Reading, base: Finding) -> Finding:
     errors64 = errors(reading.torch64, reading.jax64)
     errors_p = errors(reading.torch, reading.jax, reading.r, dtype=reading.dtype)
     lam = confidence_factor(reading.torch64.size)
-    limit64, limit = limits(reading, lam)
-    ratio64, at64 = largest_ratio(reading.torch64, reading.jax64, limit64)
-    ratio, at = largest_ratio(reading.torch, reading.jax, limit)
+    ratio64, at64, ratio, at, power = in_bounds(reading, lam)
     rho = slope(errors64, errors_p)
     base = replace(
         base,
@@ -78,7 +74,7 @@ def _judge_floating(reading: Reading, base: Finding) -> Finding:
         lam=lam,
         false_alarms=FALSE_ALARMS,
         terms=reading.terms,
-        power=smallest_error(reading, limit64),
+        power=power,
         reference=reading.reference,
     )
     if errors64.nonfinite_mismatch:
@@ -94,7 +90,7 @@ def _judge_floating(reading: Reading, base: Finding) -> Finding:
         shrinks = f"; does not shrink with precision (rho = {rho:.2g})" if reading.reference == "float64" else ""
         message = f"the formulas differ: {gap(reading.torch64, reading.jax64, at64, ratio64)}{shrinks}"
         return replace(base, verdict=Verdict.SEMANTIC, message=message)
-    if errors_p.nonfinite_mismatch and not _overflows(reading, limit):
+    if errors_p.nonfinite_mismatch and not _overflows(reading, limits(reading, lam)[1]):
         return replace(base, verdict=Verdict.PRECISION, message=nonfinite(errors_p, reading.dtype))
     if not ratio <= 1.0:
         worse = further(reading, at)
@@ -112,29 +108,10 @@ def _judge_floating(reading: Reading, base: Finding) -> Finding:
             f"{reading.dtype} keeps {_digits_lost(times)} digits less there"
         )
         return replace(base, verdict=Verdict.UNSTABLE, message=message, worse=worse)
-    without_power = powerlessness(reading, limit64)
+    without_power = powerlessness(reading, limits(reading, lam)[0]) if power >= 1.0 else ""
     if without_power:
         return replace(base, message=without_power)
     return replace(base, message=f"within {max(ratio64, ratio):.2g} of the rounding bound")
-
-
-def largest_ratio(left: np.ndarray, right: np.ndarray, limit: np.ndarray) -> tuple[float, tuple[int, ...] | None]:
-    """Largest |left - right| / limit over the elements that are finite on both sides, and where it is."""
-    largest, place, any_finite = -1.0, 0, False
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        for start, (one, other, most) in pieces((left, right, limit), 0, left.size, PIECE):
-            finite = np.isfinite(one) & np.isfinite(other)
-            any_finite = any_finite or bool(finite.any())
-            distance = np.abs(one.astype(np.float64) - other.astype(np.float64))
-            # An unmeasurable bound (NaN) gives no licence: only equality passes.
-            ratios = np.where(distance == 0.0, 0.0, np.where(np.isnan(most), np.inf, distance / most))
-            ratios = np.where(finite, ratios, 0.0)
-            at = int(np.argmax(ratios))
-            if ratios[at] > largest:
-                largest, place = float(ratios[at]), start + at
-    if not any_finite:
-        return 0.0, None
-    return largest, tuple(int(i) for i in np.unravel_index(place, left.shape))
 
 
 def slope(e64: Errors, e: Errors) -> float:

@@ -12,6 +12,7 @@ from parity.numerics.steps import steps_between, to_float64
 HISTOGRAM_BINS = 64  # log2 of the distance in units in the last place, 0 to 63
 POSITIONS = 5  # first mismatches of NaN and infinity that are kept
 NEAR = 10  # bits of a distance up to which each power of two is counted for itself
+LEAST_SQUARE = 2.0**-970  # of an element: a sum of smaller squares has lost what lies below the smallest number
 PIECE = 8192  # elements; some twenty float64 arrays of this size live at once
 
 
@@ -189,7 +190,7 @@ class Totals:
 def _norm(values: np.ndarray) -> float:
     """Euclidean norm, also where the squares are past the largest number or below the smallest."""
     square = float(np.dot(values, values))
-    if values.size * 2.0**-970 <= square < math.inf:
+    if values.size * LEAST_SQUARE <= square < math.inf:
         return math.sqrt(square)
     largest = float(np.abs(values).max())
     if largest == 0.0 or math.isinf(largest):

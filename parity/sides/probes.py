@@ -112,26 +112,28 @@ def probe_jax(device: str) -> Fingerprint:
     from parity.sides import jax_backend
 
     jax = jax_backend.start()
-    jnp = jax.numpy
+    # All operands are built on the host, and results read there: an operation outside of these four programs would be a
+    # program of its own, and thirty of them take longer to compile than all that is asked here.
     with jax.default_device(jax.devices("gpu" if device == "cuda" else "cpu")[0]):
         multiply = jax.jit(lambda a, b: a @ b)
-        unit = jnp.eye(SIZE, dtype=jnp.float32)  # said, since in a program that has turned x64 on it would be float64
+        unit = np.eye(SIZE, dtype=np.float32)
 
         def matmul(x: float) -> float:
-            return float(multiply(jnp.full((SIZE, SIZE), x, jnp.float32), unit)[0, 0])
+            return float(np.asarray(multiply(np.full((SIZE, SIZE), x, np.float32), unit))[0, 0])
 
         convolve = jax.jit(lambda image, kernel: jax.lax.conv(image, kernel, (1, 1), "VALID"))
 
         def convolution(x: float) -> float:
-            return float(convolve(jnp.full((4, SIZE, 16, 16), x, jnp.float32), unit[:, :, None, None])[0, 0, 0, 0])
+            image, kernel = np.full((4, SIZE, 16, 16), x, np.float32), unit[:, :, None, None]
+            return float(np.asarray(convolve(image, kernel))[0, 0, 0, 0])
 
-        left = jnp.zeros((SIZE, SIZE), jnp.float16).at[:, :3].set(jnp.array([2048.0, 1.0, -2048.0], jnp.float16))
-        summed = float(multiply(left, jnp.ones((SIZE, SIZE), jnp.float16))[0, 0])
-        # Built on the host, so that the number arrives as it is; the product is taken by the device.
-        tiny = np.asarray(jax.jit(lambda x: x * 2)(jnp.asarray(np.full(SIZE, 1e-40, np.float32))))
+        left = np.zeros((SIZE, SIZE), np.float16)
+        left[:, :3] = 2048.0, 1.0, -2048.0
+        summed = float(np.asarray(multiply(left, np.ones((SIZE, SIZE), np.float16)))[0, 0])
+        tiny = np.asarray(jax.jit(lambda x: x * 2)(np.full(SIZE, 1e-40, np.float32)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that float64 is refused is what is asked here
-            requested = jnp.ones((), "float64").dtype.name
+            requested = jax.numpy.ones((), "float64").dtype.name
     return Fingerprint(
         "jax",
         jax.__version__,

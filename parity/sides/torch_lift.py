@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity.sides.decimals import in_full
+from parity.sides.torch_modes import DispatchMode
 
 LOW = {
     dtype: torch.complex128 if dtype.is_complex else torch.float64
@@ -118,7 +118,7 @@ def _requested(value: Any) -> Any:
     return NAMED.get(value, value) if isinstance(value, str) else value
 
 
-class RaisedKernels(TorchDispatchMode):
+class RaisedKernels(DispatchMode):
     """Raises what reaches the kernels: casts that autograd or composite functions make, and captured tensors.
 
     A captured tensor has a twin of float64 over the same storage: views of it look into the twin, and what is written

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from torch._decomp import get_decompositions
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from parity.sides.inputs import STRATA, strata
+from parity.sides.torch_modes import DispatchMode
 
 # Operations that move, choose or count values and round none of them, by their ATen name.
 EXACT = frozenset(
@@ -73,7 +73,7 @@ COMPOSITE = (
 )
 
 
-class RoundingNoise(TorchDispatchMode):
+class RoundingNoise(DispatchMode):
     """Multiplies what every operation gives by 1 + h xi, xi random of mean square 1, forwards and backwards.
 
     A sum of n terms errs by about sqrt(n) roundings of its result (by more where terms repeat: `_walk`), and where its

@@ -3,14 +3,15 @@
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from parity.sides.torch_modes import DispatchMode
 
 OPERANDS: dict[str, tuple[int, ...]] = dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "convolution"), (0, 1))
 OPERANDS |= dict.fromkeys(("addmm", "baddbmm", "addmv"), (1, 2)) | {"convolution_backward": (0, 1, 2)}
 """Where each product's factors stand among its arguments; what is added to it, a bias, is no factor and stays whole."""
 
 
-class OperandRounding(TorchDispatchMode):
+class OperandRounding(DispatchMode):
     """Rounds the floating operands of every matrix product and convolution to some bits of significand.
 
     With a float64 run this is TF32 (11 bits) or bfloat16 products (8) and nothing else: the sums stay exact.

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity.numerics import FORMATS
 from parity.sides.tape import INITIALISERS, Tape, Unreplayable, drawn_within
+from parity.sides.torch_modes import DispatchMode
 
 RANDOM = torch.Tag.nondeterministic_seeded
 NOISE, HANDS_ON = "parity.sides.torch_noise", "__torch_dispatch__"
@@ -18,7 +18,7 @@ DATA_LOADERS = "torch/utils/data/"  # they seed generators of their own; the per
 PROBABILITY_OF_DROPOUT = ("dropout_p", "dropout", "p")
 
 
-class TorchReplay(TorchDispatchMode):
+class TorchReplay(DispatchMode):
     """Replaces the numbers of every random operation by those of a Tape.
 
     It stands below autograd, so layers, functional calls, recurrent and attention kernels with dropout all pass here.

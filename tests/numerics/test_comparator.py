@@ -27,9 +27,9 @@ def every_array_is_large(piece: int = CHUNK) -> Iterator[None]:
     """All that can goes through the compiled loop, in pieces of that size, and not only arrays that make it pay."""
     pytest.importorskip("numba", reason="the compiled loop needs parity[fast]")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparator, "LARGE", 0)
+        patch.setattr(comparator, "COMPILED", 0)
         patch.setattr(comparator, "COPIED_PIECE", piece)
-        assert comparator._compiled() is not None
+        assert comparator.compiled_loops() is not None
         yield
 
 
@@ -382,8 +382,32 @@ def test_without_numba_the_same_is_found(monkeypatch):
     left, right = ulps_apart("float32", 5000)
     with every_array_is_large():
         compiled = errors(left, right)
-        monkeypatch.setattr(comparator, "_compiled", lambda: None)
+        monkeypatch.setattr(comparator, "compiled_loops", lambda: None)
         assert_same(compiled, errors(left, right))
+
+
+@pytest.mark.parametrize("odd", [None, np.nan, np.inf, 1e300])
+def test_against_a_reference_the_compiled_loop_gives_what_plain_numpy_gives(monkeypatch, odd):
+    left, right = ulps_apart("float32", 5000)
+    reference = left.astype(np.float64) * (1 + 1e-9)
+    reference[::7] = 0.0
+    if odd is not None:
+        reference[4711] = odd
+        left[4712] = right[3] = np.inf
+    with every_array_is_large(piece=1000):
+        kernel = comparator.compiled_loops()
+        monkeypatch.setattr(kernel, "SPAN", 300)
+        compiled = errors(left, right, reference)
+        monkeypatch.setattr(comparator, "compiled_loops", lambda: None)
+        plain = errors(left, right, reference)
+    for key in ("rms", "left_rms", "right_rms"):
+        assert getattr(compiled, key) == pytest.approx(getattr(plain, key), rel=LOOSE["rms"], nan_ok=True), key
+    for key in ("bias", "left_bias", "right_bias"):
+        size = max(plain.left_rms, plain.right_rms)
+        assert getattr(compiled, key) == pytest.approx(getattr(plain, key), abs=1e-6 * size, nan_ok=True), key
+    other = {"rms", "left_rms", "right_rms", "bias", "left_bias", "right_bias"}
+    for key in vars(plain).keys() - other:
+        assert repr(getattr(compiled, key)) == repr(getattr(plain, key)), key
 
 
 def test_different_shapes_and_kinds_that_are_not_numbers_are_refused():
