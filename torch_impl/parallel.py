@@ -243,7 +243,8 @@ def _to(device: torch.device, result: tuple[Float[Tensor, ""], Params]) -> tuple
 def _wait(workers: ProcessContext) -> None:
     give_up = time.monotonic() + _TIME_LIMIT_S
     try:
-        while not workers.join(timeout=min(0.5, _TIME_LIMIT_S)):  # where one has failed, this ends the others and raises its error
+        # where one has failed, join ends the others and raises its error
+        while not workers.join(timeout=min(0.5, _TIME_LIMIT_S)):
             if time.monotonic() > give_up:
                 raise RuntimeError(
                     f"parallel: {len(workers.processes)} processes were not done within {_TIME_LIMIT_S:.0f} s; wanted "
