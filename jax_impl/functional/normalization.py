@@ -4,7 +4,9 @@ All but the last subtract a mean and divide by a standard deviation; they differ
 inputs are normalized in float32, as torch does.
 """
 
+import math
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -188,9 +190,7 @@ def layer_norm(
         PyTorch, torch.nn.functional.layer_norm; J. L. Ba et al., "Layer Normalization" (2016).
     """
     axes = _last_axes("layer_norm", input, normalized_shape, weight, bias)
-    x = _wide(input)
-    mean, var = _moments(x, axes)
-    y = (x - mean) * (1 / jnp.sqrt(var + eps))
+    y = _standardized(_wide(input), axes, eps)
     y = y if weight is None else y * weight
     return (y if bias is None else y + bias).astype(input.dtype)
 
@@ -308,6 +308,25 @@ def _moments(x: Float[Array, "..."], axes: tuple[int, ...]) -> tuple[Float[Array
     """Mean and variance. Two passes: E[x^2] - E[x]^2 loses every digit where the mean is large."""
     mean = x.mean(axes, keepdims=True)
     return mean, jnp.square(x - mean).mean(axes, keepdims=True)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _standardized(x: Float[Array, "..."], axes: tuple[int, ...], eps: float) -> Float[Array, "..."]:
+    mean, var = _moments(x, axes)
+    return (x - mean) * (1 / jnp.sqrt(var + eps))
+
+
+@_standardized.defjvp
+def _standardized_jvp(
+    axes: tuple[int, ...], eps: float, at: tuple[Float[Array, "..."]], along: tuple[Float[Array, "..."]]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """The slope in closed form, two sums a row: what JAX derives from two passes goes over the row once more."""
+    (x,), (dx,) = at, along
+    mean, var = _moments(x, axes)
+    scale = 1 / jnp.sqrt(var + eps)
+    y = (x - mean) * scale
+    count = math.prod(x.shape[axis] for axis in axes)
+    return y, scale * dx - scale / count * (dx.sum(axes, keepdims=True) + y * (y * dx).sum(axes, keepdims=True))
 
 
 def _wide(x: Float[Array, "..."]) -> Float[Array, "..."]:

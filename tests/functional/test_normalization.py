@@ -31,3 +31,29 @@ def test_normalizations_agree_with_torch(dtype, whole):
         calls = {name: call for name, call in calls.items() if not name.startswith("local")}
     report = compared(calls, X, M, V, W, B, L, dtypes=(dtype,), constant=(1, 2))
     assert report, str(report)
+
+
+def slopes(planted=1.0):
+    """A check of the slope of layer_norm, in JAX a closed form, and of its own gradient; a factor may be planted."""
+    import torch
+
+    import parity
+    from parity.sides import jax_backend
+
+    jax = jax_backend.start()
+    from jax_impl.functional import layer_norm
+
+    def torch_slope(x, s):
+        return torch.func.grad(lambda x: torch.nn.functional.layer_norm(x, (3, 2), s).sin().sum())(x)
+
+    def jax_slope(x, s):
+        return planted * jax.grad(lambda x: jax.numpy.sin(layer_norm(x, (3, 2), s)).sum())(x)
+
+    return parity.check(torch_slope, jax_slope, X, L)
+
+
+def test_the_slope_of_a_layer_norm_has_a_slope_too_and_a_planted_factor_is_seen():
+    report = slopes()
+    assert report, str(report)
+    assert {finding.stage for finding in report.findings} >= {"forward", "gradient"}
+    assert not slopes(1 + 1e-9)
