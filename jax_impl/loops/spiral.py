@@ -48,23 +48,26 @@ def train_spiral(
     """
     if "W2" not in params:
         raise ValueError("train_spiral: got the linear classifier's parameters, wanted a net's W, b, W2 and b2")
-    D, N = params["W"].shape[0], len(X)
+    (D, H), K, N = params["W"].shape, len(params["b2"]), len(X)
     # Each bias of the first layer is one more weight, of an input that is always one.
     points = jnp.concatenate([X.T, jnp.ones((1, N), X.dtype)])  # (D + 1, N)
-    targets = jax.nn.one_hot(y, len(params["b2"]), dtype=X.dtype).T / N  # (K, N)
+    targets = jax.nn.one_hot(y, K, dtype=X.dtype).T / N  # (K, N)
     decays = jnp.ones((D + 1, 1), X.dtype).at[:D].add(-learning_rate * reg)
 
     # differs: torch updates in place, and on a GPU replays one step as a CUDA graph; JAX scans
     def step(net: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], Float[Array, ""]]:
         W, W2, b2 = net  # (D + 1, H), (K, H), (K, 1)
-        h = _once(jax.nn.relu(_narrow(W.T, points)))  # (H, N)
+        h = jax.nn.relu(_narrow(W.T, points))  # (H, N)
         log_p = jax.nn.log_softmax(W2 @ h + b2, axis=0)  # (K, N)
         value = 0.5 * reg * ((W[:D] ** 2).sum() + (W2**2).sum()) - (log_p * targets).sum()
-        df = _once(jnp.exp(log_p) / N - targets)
-        dh = _once(jnp.where(h > 0, _narrow(W2.T, df), 0))
-        W2_next = (1 - learning_rate * reg) * W2 - learning_rate * df @ h.T
-        b2_next = b2 - learning_rate * df.sum(axis=1, keepdims=True)
-        return (decays * W - learning_rate * (dh @ points.T).T, W2_next, b2_next), value
+        df = jax.lax.optimization_barrier(jnp.exp(log_p) / N - targets)  # held, as XLA would compute it for each use
+        # h is a sum over d where a neuron is active, so all gradients are made of S[k, d, j], the sum of df_k x_d over
+        # the points where j is: one product of K (D + 1) rows, and neither h nor dh is read again.
+        active = (_narrow(points.T, W) > 0).astype(X.dtype)  # (N, H): no product has to turn its operands
+        S = ((df[:, None] * points).reshape(-1, N) @ active).reshape(K, D + 1, H)
+        W_next = decays * W - learning_rate * (S * W2[:, None]).sum(axis=0)
+        W2_next = (1 - learning_rate * reg) * W2 - learning_rate * (S * W).sum(axis=1)
+        return (W_next, W2_next, b2 - learning_rate * df.sum(axis=1, keepdims=True)), value
 
     start: tuple[Array, ...] = jnp.vstack([params["W"], params["b"]]), params["W2"].T, params["b2"][:, None]
     (W, W2, b2), losses = jax.lax.scan(step, start, length=steps)
@@ -77,8 +80,3 @@ def _narrow(A: Float[Array, "M k"], B: Float[Array, "k N"]) -> Float[Array, "M N
     for i in range(1, len(B)):
         total = total + A[:, i : i + 1] * B[i]
     return total
-
-
-def _once(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Held in memory: XLA would compute it again for each of its uses."""
-    return jax.lax.optimization_barrier(x)

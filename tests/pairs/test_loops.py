@@ -103,7 +103,9 @@ def test_onednn_is_as_it_was_even_where_the_loop_raises():
 
 
 @pytest.mark.parametrize("times", [0, 1, 5])
-def test_a_step_runs_as_often_as_asked(times):
-    done = []
-    repeat(lambda: done.append(1), times, torch.device("cpu"))
+def test_a_step_runs_as_often_as_asked_on_the_rows_of_its_batches_and_what_it_gives_is_kept(times):
+    done, told = [], torch.full((times,), torch.nan)
+    repeat(lambda: done.append(1), times)
+    repeat(lambda a, b: a + b[0], times, (torch.arange(times), torch.ones(times, 2)), told)
     assert len(done) == times
+    assert told.tolist() == [row + 1 for row in range(times)]

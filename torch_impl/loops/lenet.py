@@ -57,23 +57,20 @@ def train_lenet(
     params = {name: value.detach().clone().requires_grad_() for name, value in state["params"].items()}
     velocity = {name: value.clone() for name, value in state["momentum_buffer"].items()}
     weights, momenta = list(params.values()), [velocity[name] for name in params]
-    batches, classes = images[order], labels[order]  # (steps, batch, C, 32, 32), (steps, batch)
-    losses, at = images.new_empty(len(order)), torch.zeros(1, dtype=torch.int64, device=images.device)
 
     # differs: torch updates in place, and on a GPU replays one step as a CUDA graph; JAX scans
-    def step() -> None:
-        logits = _logits(params, batches.index_select(0, at)[0])
-        loss = F.cross_entropy(logits, classes.index_select(0, at)[0])
+    def step(images: Tensor, labels: Tensor) -> Tensor:
+        loss = F.cross_entropy(_logits(params, images), labels)
         gradients = torch.autograd.grad(loss, weights)
-        losses.index_copy_(0, at, loss.detach().view(1))
         with torch.no_grad():  # each line one call for all ten arrays
             torch._foreach_mul_(momenta, momentum)
             torch._foreach_add_(momenta, gradients)
             torch._foreach_add_(weights, momenta, alpha=-learning_rate)
-        at.add_(1)
+        return loss.detach()
 
+    losses = images.new_empty(len(order))
     with _own_convolutions():
-        repeat(step, len(order), images.device)
+        repeat(step, len(order), (images[order], labels[order]), losses)  # (steps, batch, C, 32, 32), (steps, batch)
     return {"params": {name: value.detach() for name, value in params.items()}, "momentum_buffer": velocity}, losses
 
 

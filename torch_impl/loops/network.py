@@ -49,27 +49,29 @@ def train_network(
     References:
         Nielsen, Neural Networks and Deep Learning, chapter 1, `Network.SGD`; chapter 2, equations BP1 to BP4.
     """
-    weights, biases = ([value.clone() for value in params[kind]] for kind in ("weights", "biases"))
+    # Each bias is one more weight, of an input that is always one; images and activations stand in columns.
+    pairs = zip(params["weights"], params["biases"], strict=True)
+    layers = [torch.cat([w, b[:, None]], dim=1) for w, b in pairs]  # (neurons, inputs + 1)
+    weights, biases = [layer[:, :-1] for layer in layers], [layer[:, -1] for layer in layers]
+    batch = order.shape[2]
+    given = [X.new_ones(layer.shape[1], batch) for layer in layers]  # what each layer is given
+    outputs = [*(rows[:-1] for rows in given[1:]), X.new_empty(len(layers[-1]), batch)]
+    images = torch.cat([X, X.new_ones(len(X), 1)], dim=1)
     counts = test_y.new_empty(len(order))
-    rate = learning_rate / order.shape[2]
 
     # differs: torch updates in place, and on a GPU replays one step as a CUDA graph; JAX scans
+    def step(images: Tensor, wanted: Tensor) -> None:
+        given[0] = images  # (D + 1, batch)
+        for layer, rows, output in zip(layers, given, outputs, strict=True):
+            torch.mm(layer, rows, out=output).sigmoid_()
+        error = outputs[-1] - wanted  # dC/da, (K, batch)
+        for at in range(len(layers) - 1, -1, -1):
+            delta = torch.ops.aten.sigmoid_backward(error, outputs[at])  # (neurons, batch)
+            error = weights[at].T @ delta if at else error
+            layers[at].addmm_(delta, given[at].T, alpha=-learning_rate / batch)
+
     for number, epoch in enumerate(order):
-        batches, wanted = X[epoch], Y[epoch]  # (steps, batch, D), (steps, batch, K)
-        at = torch.zeros(1, dtype=torch.int64, device=X.device)
-
-        def step(batches: Tensor = batches, wanted: Tensor = wanted, at: Tensor = at) -> None:
-            activations = [batches.index_select(0, at)[0]]
-            for w, b in zip(weights, biases, strict=True):
-                activations.append(torch.addmm(b, activations[-1], w.T).sigmoid_())
-            error = activations[-1] - wanted.index_select(0, at)[0]  # dC/da, (batch, K)
-            for layer in range(len(weights) - 1, -1, -1):
-                delta = torch.ops.aten.sigmoid_backward(error, activations[layer + 1])  # (batch, neurons)
-                error = delta @ weights[layer] if layer else error
-                weights[layer].addmm_(delta.T, activations[layer], alpha=-rate)
-                biases[layer].sub_(delta.sum(dim=0), alpha=rate)
-            at.add_(1)
-
-        repeat(step, len(epoch), X.device)
+        batches = images[epoch].mT.contiguous(), Y[epoch].mT.contiguous()  # (steps, D + 1, batch), (steps, K, batch)
+        repeat(step, len(epoch), batches)
         counts[number] = evaluate({"weights": weights, "biases": biases}, test_X, test_y)
-    return {"weights": weights, "biases": biases}, counts
+    return {"weights": [w.contiguous() for w in weights], "biases": [b.contiguous() for b in biases]}, counts

@@ -47,18 +47,16 @@ def train_seeds(
     """
     params = {name: value.clone() for name, value in params.items()}
     step_sizes = {name: learning_rates.view(-1, *[1] * (value.ndim - 1)) for name, value in params.items()}
-    losses = X.new_empty(len(learning_rates), steps)
-    at = torch.zeros(1, dtype=torch.int64, device=X.device)
     lane = torch.func.grad_and_value(lambda params: loss(params, X, y, reg=reg))
     gradients_of = torch.func.vmap(lane)
 
     # differs: torch updates in place, and on a GPU replays one step as a CUDA graph; JAX scans
-    def step() -> None:
+    def step() -> Tensor:
         gradients, values = gradients_of(params)
-        losses.index_copy_(1, at, values[:, None])
         for name, value in params.items():
             value.sub_(step_sizes[name] * gradients[name])
-        at.add_(1)
+        return values
 
-    repeat(step, steps, X.device)
-    return params, losses
+    losses = X.new_empty(steps, len(learning_rates))
+    repeat(step, steps, told=losses)
+    return params, losses.T

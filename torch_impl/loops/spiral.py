@@ -48,31 +48,33 @@ def train_spiral(
     """
     if "W2" not in params:
         raise ValueError("train_spiral: got the linear classifier's parameters, wanted a net's W, b, W2 and b2")
-    (D, H), N = params["W"].shape, len(X)
-    # Each bias is one more weight, of an input that is always one: its gradient comes with theirs.
-    W = torch.cat([params["W"], params["b"][None]])  # (D + 1, H)
-    W2 = torch.cat([params["W2"], params["b2"][None]]).T.contiguous()  # (K, H + 1)
-    points = torch.cat([X.T, X.new_ones(1, N)])  # (D + 1, N)
-    h = X.new_ones(H + 1, N)
-    hidden, dh = h[:H], X.new_empty(H, N)  # kept: memory as large as theirs is given back to the system at each step
-    targets = F.one_hot(y, len(W2)).T.to(X.dtype).contiguous()  # (K, N)
-    weights = [W[:D], W2[:, :H]]  # views, without the biases
-    told, at = X.new_empty(3, steps), torch.zeros(1, dtype=torch.int64, device=X.device)
+    (D, H), K, N = params["W"].shape, len(params["b2"]), len(X)
+    # Each bias is one more weight, of an input that is always one: its gradient comes with theirs. All lie in one
+    # vector, the biases at its ends, so that what is done to the weights is done to its middle.
+    net = torch.cat([params[name].reshape(-1) for name in ("b", "W", "W2", "b2")])
+    W, W2 = net[: H + D * H].view(D + 1, H), net[H + D * H :].view(H + 1, K)
+    weights, W2_hidden = net[H:-K], W2[:H]
+    points = torch.cat([X.new_ones(1, N), X.T])  # (D + 1, N)
+    targets = F.one_hot(y, K).T.to(X.dtype).contiguous()  # (K, N)
+    # Written to at each step: memory as large as this would be given back to the system each time.
+    h, f, dh, value = X.new_ones(H + 1, N), X.new_empty(K, N), X.new_empty(H, N), X.new_empty(2)
+    hidden, f_row, target_row, (size, fit) = h[:H], f.view(-1), targets.view(-1), value.unbind()
 
     # differs: torch updates in place, and on a GPU replays one step as a CUDA graph; JAX scans
-    def step() -> None:
+    def step() -> Tensor:
         torch.mm(W.T, points, out=hidden).relu_()
-        log_p = torch.log_softmax(W2 @ h, dim=0)  # (K, N)
-        norms = [torch.linalg.vector_norm(weight) for weight in weights]
-        told.index_copy_(1, at, torch.stack([*norms, torch.dot(log_p.view(-1), targets.view(-1))])[:, None])
-        df = log_p.exp_().sub_(targets)  # N times dL/df, (K, N)
-        torch.mm(weights[1].T, df, out=dh)
+        torch.log_softmax(torch.mm(W2.T, h, out=f), 0, out=f)
+        torch.dot(weights, weights, out=size)
+        torch.dot(f_row, target_row, out=fit)
+        df = f.exp_().sub_(targets)  # N times dL/df, (K, N)
+        torch.mm(W2_hidden, df, out=dh)
         torch.ops.aten.threshold_backward.grad_input(dh, hidden, 0, grad_input=dh)
-        torch._foreach_mul_(weights, 1 - learning_rate * reg)
-        W2.addmm_(df, h.T, alpha=-learning_rate / N)
+        weights.mul_(1 - learning_rate * reg)
+        W2.addmm_(h, df.T, alpha=-learning_rate / N)
         W.addmm_(points, dh.T, alpha=-learning_rate / N)
-        at.add_(1)
+        return value
 
-    repeat(step, steps, X.device)
-    losses = 0.5 * reg * (told[0].square() + told[1].square()) - told[2] / N
-    return {"W": W[:D].clone(), "b": W[D].clone(), "W2": W2[:, :H].T.contiguous(), "b2": W2[:, H].clone()}, losses
+    told = X.new_empty(steps, 2)
+    repeat(step, steps, told=told)
+    after = {"W": W[1:], "b": W[0], "W2": W2[:H], "b2": W2[H]}
+    return {name: value.clone() for name, value in after.items()}, 0.5 * reg * told[:, 0] - told[:, 1] / N
