@@ -208,9 +208,6 @@ def response(
     h = (COARSE_STEP if lacking else RESPONSE_STEP) if size is None else size
     base = (runs.torch64 if side.framework == "torch" else runs.jax64).tensors
     squares, flips = hold(), hold()
-    for name in names:
-        nothing = np.zeros(base[name].shape, np.float64 if base[name].dtype.kind == "f" else bool)
-        (flips if nothing.dtype == bool else squares)[name] = nothing
     options: dict[str, Any] = {"device": device, "wrt": runs.wrt, "stage": runs.stage}
     for member in range(members):
         announce(f"{side.framework}, disturbed")
@@ -225,17 +222,23 @@ def response(
                 f"the {side.framework} side {_raised(error, 'while its sensitivity was measured')}"
             ) from error
         for name in names:
-            other = trace.tensors.get(name)
+            other = trace.tensors.pop(name, None)  # let go once it is read: these arrays are as many as the base's
             if other is None or other.shape != base[name].shape:
                 continue  # a shape that depends on values: the exact comparison will say so
-            if name in squares:
-                squares[name] += _squared(other, base[name], h)
+            if base[name].dtype.kind == "f":
+                change = _squared(other, base[name], h)
+                squares[name] = np.add(change, squares[name], out=change) if name in squares else change
             else:
-                flips[name] |= (other != base[name]) & (toward is None or other == toward[name])
+                changed = (other != base[name]) & (toward is None or other == toward[name])
+                flips[name] = flips[name] | changed if name in flips else changed
         del trace  # before the next run, whose arrays are as many
-    for name in squares:
-        total = squares[name]
-        squares[name] = np.sqrt(np.divide(total, members, out=total), out=total)
+    for name in names:
+        found, dtype = (squares, np.float64) if base[name].dtype.kind == "f" else (flips, bool)
+        if name not in found:
+            found[name] = np.zeros(base[name].shape, dtype)
+        elif found is squares:
+            total = squares[name]
+            squares[name] = np.sqrt(np.divide(total, members, out=total), out=total)
     return squares, flips
 
 

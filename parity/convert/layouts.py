@@ -12,6 +12,9 @@ TOKEN = re.compile(
 )
 
 
+LARGE, STRIP = 1 << 16, 64  # elements of an array that is copied in strips, and along an axis of a strip
+
+
 class LayoutError(ValueError):
     """A pattern that cannot be read, or that does not fit the arrays that it is given."""
 
@@ -117,6 +120,17 @@ class Layout:
         """Write a JAX array's elements to their places in a torch array, which is returned."""
         return self._copy(torch, jax, forwards=False)
 
+    def seen_by_jax(self, torch: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+        """A torch array as all of a JAX array of that shape, over the same memory where the pattern allows it.
+
+        None where the pattern writes to a part of the JAX array, or backwards.
+        """
+        return self._seen(torch, np.broadcast_to(np.int8(0), shape), forwards=True)
+
+    def seen_by_torch(self, jax: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+        """The same the other way."""
+        return self._seen(np.broadcast_to(np.int8(0), shape), jax, forwards=False)
+
     def views(self, torch: np.ndarray, jax: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Views of both arrays with one axis for each name, in one order: equal where the map holds.
 
@@ -155,10 +169,29 @@ class Layout:
     def _copy(self, torch: np.ndarray, jax: np.ndarray, *, forwards: bool) -> np.ndarray:
         left, right = self.views(torch, jax)
         if forwards:
-            right[...] = left
+            _write(left, right)
             return jax
-        left[...] = right
+        _write(right, left)
         return torch
+
+    def _seen(self, torch: np.ndarray, jax: np.ndarray, *, forwards: bool) -> np.ndarray | None:
+        target, shape = (self.jax, jax.shape) if forwards else (self.torch, torch.shape)
+        if any(atom.reverse or atom.of > 1 for group in target for atom in group):
+            return None
+        left, right = self.views(torch, jax)
+        order = _names(self.torch)
+        return (left if forwards else right).transpose([order.index(n) for n in _names(target)]).reshape(shape)
+
+
+def _write(source: np.ndarray, target: np.ndarray) -> None:
+    """Copy, a large array in strips along the target's densest axis: rows against whole columns miss every cache."""
+    dense = min(range(target.ndim), key=lambda axis: abs(target.strides[axis]), default=0)
+    if target.size < LARGE or abs(source.strides[dense]) == min(map(abs, source.strides)):
+        target[...] = source
+        return
+    for at in range(0, target.shape[dense], STRIP):
+        part = (*[slice(None)] * dense, slice(at, at + STRIP))
+        target[part] = source[part]
 
 
 def _view(array: np.ndarray, axes: Axes, sizes: Mapping[str, int], order: Sequence[str]) -> np.ndarray:

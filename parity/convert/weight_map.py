@@ -85,12 +85,13 @@ class WeightMap:
     def __len__(self) -> int:
         return len(self.rules)
 
-    def to_jax(self, torch_state: Mapping[str, Any], like: Any = None) -> dict[Any, Any]:
+    def to_jax(self, torch_state: Mapping[str, Any], like: Any = None, *, views: bool = False) -> dict[Any, Any]:
         """The JAX weights that a torch state_dict is, bit for bit.
 
         Args:
             torch_state: `model.state_dict()`, or NumPy arrays by its names.
             like: A JAX state from which the leaves without a partner are taken; without, they are left out.
+            views: Whether arrays may lie over the memory of those given, where all of a leaf is one tensor's.
 
         Returns:
             Nested dicts of NumPy arrays: for `nnx.update(model, ...)`, or a Linen module's variables.
@@ -106,6 +107,10 @@ class WeightMap:
             if rule.plus:
                 source = source + part_of(rule.plus, arrays, "torch")[0]
             name = leaf_name(rule.jax)
+            alone = views and name == rule.jax
+            if alone and (whole := rule.layout.seen_by_jax(source, self.jax_shapes[name])) is not None:
+                found[name] = whole
+                continue
             if name not in found:
                 found[name] = np.zeros(self.jax_shapes[name], source.dtype)
             rule.layout.to_jax(source, part_of(rule.jax, found, "jax")[0])
@@ -133,11 +138,21 @@ class WeightMap:
         found |= {alias: found[name] for alias, name in self.aliases.items()}
         return found | {name: like[name] for name in self.torch_alone if like is not None and name in like}
 
-    def to_torch_arrays(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The same from and as NumPy arrays by name, without aliases: gradients go back by it too."""
+    def to_torch_arrays(self, arrays: Mapping[str, np.ndarray], *, views: bool = False) -> dict[str, np.ndarray]:
+        """The same from and as NumPy arrays by name, without aliases: gradients go back by it too.
+
+        With `views`, those that lie alike on both sides are over the memory of those given; others are read more than
+        once from then on, and copied.
+        """
         found: dict[str, np.ndarray] = {}
         for rule in self.rules:
             source, _ = part_of(rule.jax, arrays, "jax")
+            name = leaf_name(rule.torch)
+            alone = views and name == rule.torch and not rule.plus
+            whole = rule.layout.seen_by_torch(source, self.torch_shapes[name]) if alone else None
+            if whole is not None and whole.flags.c_contiguous:
+                found[name] = whole
+                continue
             for place in filter(None, (rule.torch, rule.plus)):
                 name = leaf_name(place)
                 if name not in found:

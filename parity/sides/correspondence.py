@@ -80,7 +80,8 @@ class ByName:
 class ByMap:
     """A WeightMap's rules, used on NumPy arrays of float64.
 
-    Where a torch tensor's numbers stand is found by carrying the number of each JAX leaf back to torch.
+    Where a torch tensor's numbers stand is read from the rules; of a map that has none it is found by carrying the
+    number of each JAX leaf back to torch.
 
     Args:
         weights: Has `to_jax(torch state dict) -> tree` and `to_torch(tree) -> torch state dict`, both on NumPy arrays.
@@ -93,28 +94,49 @@ class ByMap:
     def __init__(self, weights: Any, torch: Mapping[str, np.ndarray], aliases: Mapping[str, str]) -> None:
         self.weights = weights
         self.torch, self.aliases = dict(torch), dict(aliases)
+        self._ruled = hasattr(weights, "to_torch_arrays")
         carried = self._carried(self.torch)
-        shapes = {p: np.shape(a) for p, a in self._flat(carried).items()}
         # Kept for its structure: a number with a shape has no memory of its own.
-        self._tree = _filled(carried, {p: np.broadcast_to(0.0, shape) for p, shape in shapes.items()})
+        self._tree = _filled(carried, {p: np.broadcast_to(0.0, np.shape(a)) for p, a in self._flat(carried).items()})
         del carried
-        paths = list(shapes)
-        numbered = {p: np.broadcast_to(1.0 + i, shape) for i, (p, shape) in enumerate(shapes.items())}
-        self.sources: dict[str, tuple[str, ...]] = {}
-        for name, found in self._returned(numbered).items():
-            places = _distinct(found)
-            whole = name in self.torch and places.size and np.all((places == np.round(places)) & (places > 0.0))
-            self.sources[name] = tuple(paths[int(i) - 1] for i in places) if whole else ()
+        paths = list(self._flat(self._tree))
+        self.sources: dict[str, tuple[str, ...]] = self._by_rule(paths) if self._ruled else self._by_number(paths)
         # A rule may add a second torch tensor to the first (a recurrent layer's two biases): the leaf is their sum.
         self.added: dict[str, str] = {r.plus: r.torch for r in getattr(weights, "rules", ()) if getattr(r, "plus", "")}
         self.sources |= {other: self.sources[first] for other, first in self.added.items() if first in self.sources}
+
+    def _by_rule(self, paths: list[str]) -> dict[str, tuple[str, ...]]:
+        """The leaves of each tensor by the rules, which cover every element of a tensor once."""
+        places = {p: i for i, p in enumerate(paths)}
+        found: dict[str, set[str]] = {}
+        for rule in self.weights.rules:
+            torch, jax = (place.partition("[")[0] for place in (rule.torch, rule.jax))
+            found.setdefault(torch, set())
+            if rule.plus:
+                found.setdefault(rule.plus.partition("[")[0], set())
+            if np.size(self.torch[torch]):
+                found[torch].add(jax)
+        second = {rule.plus.partition("[")[0] for rule in self.weights.rules}
+        whole = {n: tuple(sorted(own, key=places.__getitem__)) for n, own in found.items()}
+        whole = {n: () if n in second else own for n, own in whole.items()}
+        return whole | {a: whole[n] if a in self.torch else () for a, n in self.weights.aliases.items() if n in whole}
+
+    def _by_number(self, paths: list[str]) -> dict[str, tuple[str, ...]]:
+        shapes = {p: np.shape(a) for p, a in self._flat(self._tree).items()}
+        numbered = {p: np.broadcast_to(1.0 + i, shapes[p]) for i, p in enumerate(paths)}
+        sources: dict[str, tuple[str, ...]] = {}
+        for name, found in self._returned(numbered).items():
+            places = _distinct(found)
+            whole = name in self.torch and places.size and np.all((places == np.round(places)) & (places > 0.0))
+            sources[name] = tuple(paths[int(i) - 1] for i in places) if whole else ()
+        return sources
 
     def to_jax(self, named: Mapping[str, np.ndarray]) -> Arrays:
         given = self.torch | dict(named) | {a: named[n] for a, n in self.aliases.items() if n in named}
         return {p: np.asarray(a) for p, a in self._flat(self._carried(given)).items()}
 
     def to_torch(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
-        whole = {p: np.zeros(np.shape(a)) for p, a in self._flat(self._tree).items()} | dict(leaves)
+        whole = self._flat(self._tree) | dict(leaves)
         wanted = {n for n, paths in self.sources.items() if paths and all(p in leaves for p in paths)}
         return {n: a for n, a in self._returned(whole).items() if n in wanted - self.added.keys()}
 
@@ -123,15 +145,16 @@ class ByMap:
         return found | {other: found[first] for other, first in self.added.items() if first in found}
 
     def _carried(self, named: Mapping[str, np.ndarray]) -> Any:
+        if self._ruled:  # over the memory of those given: what is carried is read and never written
+            return self.weights.to_jax(dict(named), views=True)
         from parity.sides.jax_tree import jax
 
         with jax.enable_x64(True):
             return self.weights.to_jax(dict(named))
 
     def _returned(self, leaves: Mapping[str, Any]) -> Arrays:
-        as_arrays = getattr(self.weights, "to_torch_arrays", None)
-        if as_arrays is not None:  # a WeightMap needs no torch for it, which a recording of the JAX side has not
-            whole = as_arrays({p: np.asarray(a) for p, a in leaves.items()})
+        if self._ruled:  # a WeightMap needs no torch for it, which a recording of the JAX side has not
+            whole = self.weights.to_torch_arrays({p: np.asarray(a) for p, a in leaves.items()}, views=True)
             return whole | {alias: whole[n] for alias, n in self.weights.aliases.items() if n in whole}
         from parity.sides.jax_tree import jax
 

@@ -10,7 +10,7 @@ from torch._decomp import get_decompositions
 from torch.utils._pytree import tree_leaves, tree_map
 
 from parity.sides.inputs import STRATA, strata
-from parity.sides.torch_modes import DispatchMode
+from parity.sides.torch_modes import DispatchMode, without_compiler
 
 # Operations that move, choose or count values and round none of them, by their ATen name.
 EXACT = frozenset(
@@ -61,6 +61,7 @@ ALIKE = 2.0**-22  # a larger error would make equal terms differ in 18 bits
 FLAGS = ("multilabel_margin_loss_forward", "multilabel_margin_loss_backward")
 ALONG_ROWS = frozenset("cumsum cumprod logcumsumexp".split())
 LARGE_OPERAND = 1 << 20  # elements of a matrix that is not disturbed itself where the other one is a quarter of it
+PIECE = 1 << 17  # elements of a large tensor that are disturbed at a time: what is drawn for them stays in the cache
 # Kernels that take several steps, some of which cancel (1 + erf in gelu, x - max in softmax): they are disturbed step
 # by step, in torch's own reference formula for each.
 COMPOSITE = (
@@ -100,7 +101,7 @@ class RoundingNoise(DispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func in self._steps:
-            with self:
+            with self, without_compiler():
                 return self._steps[func](*args, **kwargs)
         stem = _stem(func.overloadpacket.__name__)
         if func.is_view or _exact(stem, args):
@@ -120,7 +121,8 @@ class RoundingNoise(DispatchMode):
             args = tree_map(self._disturbed(math.sqrt(max(terms, 1.0))), args)
         if flags:
             args = (*args[:-1], *flags)
-        result = func(*args, **kwargs)
+        # A primitive's own kernel: to call the primitive would import torch's compiler, which takes two seconds.
+        result = getattr(func, "impl_aten", func)(*args, **kwargs)
         if terms == 0:
             terms = _terms_of_reduction(args, result)
         scale: Any = math.sqrt(max(terms, 1.0)) * (APPROXIMATION if stem in APPROXIMATED else 1.0)
@@ -130,7 +132,7 @@ class RoundingNoise(DispatchMode):
         kept = {id(leaf) for leaf in (*written, *(result[1:] if stem == FLAGS[0] else ()))}
         for leaf in (*written, *(r for r in tree_leaves(result) if id(r) not in kept)):
             if _is_inexact(leaf):
-                leaf.mul_(self._factor(leaf, scale))
+                self._multiply(leaf, scale, leaf)
                 if stem in SUBTRACTING:
                     size = given[0].abs().add_(LANCZOS).mul_(2.0) if stem == "lgamma" else scale
                     leaf.add_(self._draws(leaf).mul_(self.size).mul_(size))
@@ -145,6 +147,11 @@ class RoundingNoise(DispatchMode):
         """
         if like.is_complex():
             return torch.complex(self._draws(like.real), self._draws(like.real))
+        octets, drawn = self._octets(like)
+        return _rows(octets, drawn, like)
+
+    def _octets(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Eight errors for each byte, of shape (256, 8), and a byte for each eight elements."""
         if like.device not in self._generators:
             seeds = self.seed // STRATA, self.seed
             one, other = (torch.Generator(like.device).manual_seed(n) for n in seeds)
@@ -158,16 +165,40 @@ class RoundingNoise(DispatchMode):
         least, sign = _strata(like.device, like.dtype, self.seed % STRATA)
         half = torch.rand((128, 8), generator=own, device=like.device, dtype=like.dtype)
         half = half.div_(STRATA // 2).add_(least).mul_(sign).div_(MEAN_SIZE)
-        octets = torch.cat([half, -half.flip(0)])
-        return octets.index_select(0, drawn).reshape(-1)[: like.numel()].reshape(like.shape)
+        return torch.cat([half, -half.flip(0)]), drawn
 
     def _factor(self, like: torch.Tensor, scale: float | torch.Tensor) -> torch.Tensor:
         size = self.size * scale
-        most = size.clamp(max=LARGEST) if isinstance(size, torch.Tensor) else min(size, LARGEST)
-        return self._draws(like).mul_(most).add_(1.0)
+        if isinstance(size, torch.Tensor) or like.is_complex():
+            most = size.clamp(max=LARGEST) if isinstance(size, torch.Tensor) else min(size, LARGEST)
+            return self._draws(like).mul_(most).add_(1.0)
+        octets, drawn = self._octets(like)
+        return _rows(octets.mul_(min(size, LARGEST)).add_(1.0), drawn, like)  # the table, not all that is drawn from it
+
+    def _multiply(self, leaf: torch.Tensor, scale: float | torch.Tensor, into: torch.Tensor) -> torch.Tensor:
+        """`leaf` with its errors, written to `into`; a large one piece by piece, whose factors stay in the cache."""
+        pieces = leaf.numel() > PIECE and leaf.is_contiguous() and into.is_contiguous() and leaf.device.type == "cpu"
+        if not pieces or leaf.is_complex() or isinstance(scale, torch.Tensor):
+            return torch.mul(leaf, self._factor(leaf, scale), out=into)
+        octets, drawn = self._octets(leaf)
+        octets.mul_(min(self.size * scale, LARGEST)).add_(1.0)
+        factors = octets.new_empty(PIECE // 8, 8)
+        given, written = leaf.view(-1), into.view(-1)
+        for at, rows in enumerate(drawn.split(len(factors))):
+            part = slice(at * PIECE, (at + 1) * PIECE)
+            some = torch.index_select(octets, 0, rows, out=factors[: len(rows)]).view(-1)
+            torch.mul(given[part], some[: given[part].numel()], out=written[part])
+        return into
 
     def _disturbed(self, scale: float) -> Callable[[Any], Any]:
-        return lambda leaf: leaf * self._factor(leaf, scale) if _is_inexact(leaf) else leaf
+        def disturbed(leaf: Any) -> Any:
+            if not _is_inexact(leaf):
+                return leaf
+            if leaf.numel() > PIECE and leaf.is_contiguous():
+                return self._multiply(leaf, scale, torch.empty_like(leaf))
+            return leaf * self._factor(leaf, scale)
+
+        return disturbed
 
     def _disturbed_in_norm(self, passes: float) -> Callable[[Any], Any]:
         """Disturbs a matrix in every direction as that many passes of n steps may, each erring by h |A|.
@@ -182,6 +213,10 @@ class RoundingNoise(DispatchMode):
             return leaf + self._draws(leaf) * _stretch(leaf) * (self.size * math.sqrt(passes * max(leaf.shape[-2:])))
 
         return disturbed
+
+
+def _rows(octets: torch.Tensor, drawn: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    return octets.index_select(0, drawn).reshape(-1)[: like.numel()].reshape(like.shape)
 
 
 def _stretch(matrix: torch.Tensor) -> torch.Tensor:

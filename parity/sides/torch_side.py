@@ -43,6 +43,7 @@ class TorchSide:
         stage: str = "forward",
         noise: TorchDispatchMode | None = None,
         lift: bool = True,
+        moved: tuple[float, int] | None = None,
     ) -> Trace:
         """Run once and capture every output and, where asked for, the VJP under the shared random cotangent.
 
@@ -57,6 +58,7 @@ class TorchSide:
             stage: Prefix of the outputs' paths in the Trace.
             noise: Disturbs every operation, forwards and backwards; none where not given.
             lift: Whether a float64 run is float64 all through; without, it is the function as its user has it.
+            moved: Size and seed of the errors with which the inputs are disturbed; as they are where not given.
 
         Returns:
             The Trace; gradients stand under "gradient/<argument path>". An input without influence has a gradient of
@@ -65,7 +67,7 @@ class TorchSide:
         Raises:
             NoFloat64: If the run was to be float64 and an operation has no kernel of it.
         """
-        run = functools.partial(self._run, inputs, dtype, device, wrt, stage, noise)
+        run = functools.partial(self._run, inputs, dtype, device, wrt, stage, noise, moved=moved)
         if dtype != "float64" or not lift:
             return run(None)
         try:
@@ -111,23 +113,25 @@ class TorchSide:
         noise: TorchDispatchMode | None,
         lifting: Lifting | None,
         key: Any = None,
+        *,
+        moved: tuple[float, int] | None = None,
     ) -> Trace:
         differentiable: dict[str, torch.Tensor] = {}
 
         def to_tensor(path: str, leaf: Any) -> Any:
             if not isinstance(leaf, np.ndarray):
                 return leaf
-            tensor = torch.from_numpy(np.array(leaf, order="C")).to(device)
             if not is_float(leaf):
-                return tensor
-            tensor = tensor.to(getattr(torch, element_dtype(leaf, dtype)))
+                return torch.from_numpy(np.array(leaf, order="C")).to(device)
+            # What is disturbed is this run's own; else a model that writes to its arguments gets a copy to write to.
+            tensor = _tensor(leaf, getattr(torch, element_dtype(leaf, dtype)), device, own=moved is not None)
             if wrt is None or path.partition(".")[0] in wrt:
                 differentiable[path] = tensor.requires_grad_()
             return tensor
 
         # What lifts is entered last and so sees each operation first: what disturbs gets float64.
         lifted = lifting.on() if lifting else contextlib.nullcontext((None, None))
-        arguments = rebuild(inputs, to_tensor)
+        arguments = rebuild(inputs if moved is None else perturbed(inputs, *moved), to_tensor)
         with _as_a_user_would(device), noise or contextlib.nullcontext(), lifted as (requests, kernels):
             outputs = dict(leaves(self.function(**arguments)))
             if kernels is not None:
@@ -162,8 +166,17 @@ class TorchSide:
         Returns:
             The Trace of the disturbed run.
         """
-        moved, noise = perturbed(inputs, size, seed), RoundingNoise(size, seed)
-        return self.run(moved, dtype="float64", device=device, wrt=wrt, stage=stage, noise=noise)
+        noise = RoundingNoise(size, seed)
+        options: dict[str, Any] = {"device": device, "wrt": wrt, "stage": stage}
+        return self.run(inputs, dtype="float64", noise=noise, moved=(size, seed), **options)
+
+
+def _tensor(array: np.ndarray, dtype: torch.dtype, device: str, *, own: bool) -> torch.Tensor:
+    """A floating array as a tensor, over its memory only where that is this run's own."""
+    if not (array.flags.c_contiguous and array.flags.writeable and array.dtype.isnative):
+        return torch.from_numpy(np.array(array, order="C")).to(device, dtype)
+    tensor = torch.from_numpy(array)
+    return tensor.to(device, dtype, copy=not own)
 
 
 @contextlib.contextmanager
@@ -207,20 +220,28 @@ def _vjp(
     return gradients, tuple(p for (p, _), g in both if g is None)
 
 
+def _array(tensor: torch.Tensor, last: bool) -> np.ndarray:
+    """A tensor's numbers, over its own memory where it is the last to use it and has no more of it than it shows.
+
+    An output may be an input or a buffer, which later runs write to. A gradient is made by its run and nobody's else.
+    """
+    whole = tensor.is_contiguous() and tensor.untyped_storage().nbytes() == tensor.nbytes
+    return tensor.numpy() if last and whole else tensor.numpy().copy()
+
+
 def _capture(outputs: dict[str, Any], gradients: dict[str, torch.Tensor], stage: str, dtype: str, device: str) -> Trace:
     tensors: dict[str, np.ndarray] = {}
     dtypes: dict[str, str] = {}
     facts: dict[str, str] = {}
-    named = [(f"{stage}/{p}" if p else f"{stage}/output", leaf) for p, leaf in outputs.items()]
-    # Each gradient is let go once it is copied, so that a model's are never there twice.
-    copied = ((f"gradient/{p}", gradients.pop(p)) for p in tuple(gradients))
-    for path, leaf in itertools.chain(named, copied):
+    named = ((f"{stage}/{p}" if p else f"{stage}/output", leaf, False) for p, leaf in outputs.items())
+    found = ((f"gradient/{p}", leaf, True) for p, leaf in gradients.items())
+    for path, leaf, last in itertools.chain(named, found):
         if isinstance(leaf, torch.Tensor):
             dtypes[path] = str(leaf.dtype).removeprefix("torch.")
             host = torch.view_as_real(leaf.detach().resolve_conj()) if leaf.is_complex() else leaf.detach()
             if host.dtype in (torch.bfloat16, torch.float16):
                 host = host.to(torch.float32)
-            tensors[path] = host.cpu().numpy().copy()
+            tensors[path] = _array(host.cpu(), last)
         elif isinstance(leaf, (bool, int, float, np.ndarray, np.generic)):
             tensors[path] = np.asarray(leaf)
         else:

@@ -13,6 +13,7 @@ from flax import nnx
 from torch import nn
 
 from jax_impl import nn as layers_as_torch
+from parity.convert import Layout, Rule, WeightMap
 from parity.sides.correspondence import ByMap, ByName
 from parity.sides.given import JaxSide, TorchSide, as_jax_side, as_torch_side, is_model
 from parity.sides.jax_forward import forward as jax_forward
@@ -254,6 +255,25 @@ def test_a_map_tells_where_each_tensor_stands_and_carries_both_ways():
     back = found.to_torch(moved)
     assert np.array_equal(back["k"], state["k"])
     assert found.to_torch({}) == {}
+
+
+def test_rules_tell_the_same_places_as_numbers_carried_through_them():
+    fused = [Rule(f"qkv[{2 * i}:{2 * i + 2}]", name, Layout.parse("o i -> i o")) for i, name in enumerate("ab")]
+    vectors = [Rule("w", "w", Layout.parse("o -> o")), Rule("b0", "c", Layout.parse("o -> o"), plus="b1")]
+    shapes = {"qkv": (4, 3), "w": (2,), "b0": (2,), "b1": (2,)}, {"b": (3, 2), "a": (3, 2), "w": (2,), "c": (2,)}
+    weights = WeightMap((*fused, *vectors), *shapes, {n: (n,) for n in shapes[1]}, aliases={"tied": "w"})
+    state = {n: np.random.default_rng(i).normal(size=shape) for i, (n, shape) in enumerate(shapes[0].items())}
+    found = ByMap(weights, {**state, "tied": state["w"]}, {"tied": "w"})
+    assert found.sources == {"qkv": ("a", "b"), "w": ("w",), "b0": ("c",), "b1": ("c",), "tied": ("w",)}
+    assert found._by_number(list("abcw")) | {"b1": ("c",)} == found.sources
+    moved = found.to_jax(state)
+    assert np.shares_memory(moved["a"], state["qkv"])  # carried as it lies
+    assert all(np.array_equal(moved[n], a) for n, a in weights.to_jax(state).items())
+    assert not any(np.shares_memory(a, state["qkv"]) for a in weights.to_jax(state).values())
+    back = found.to_torch(moved)
+    assert np.array_equal(back["qkv"], state["qkv"])
+    assert np.shares_memory(back["w"], moved["w"])
+    assert back.keys() == {"qkv", "w", "b0", "tied"}
 
 
 def test_names_match_by_shape_too():

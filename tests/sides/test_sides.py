@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from parity.sides import NoFloat64, jax_program, side
+from parity.sides.inputs import cotangent
 from parity.sides.rounding import longest_paths
 
 pytestmark = pytest.mark.part(3)
@@ -34,8 +35,6 @@ def test_outputs_and_gradients_have_the_same_names_values_and_dtypes():
 
 def test_the_gradient_is_the_vjp_under_the_shared_cotangent():
     both = traces(lambda x, n: 2 * x, lambda x, n: 2 * x)
-    from parity.sides.inputs import cotangent
-
     wanted = 2 * cotangent("", (2, 2), "float64")
     for trace in both:
         assert np.array_equal(trace.tensors["gradient/x"], wanted)
@@ -76,9 +75,24 @@ def test_complex_outputs_are_compared_as_pairs_of_reals():
 
 
 def test_inputs_are_not_modified_by_a_side_that_writes_in_place():
-    inputs = {"x": np.zeros(2)}
-    side("torch", lambda x: x.add_(1)).run(inputs, dtype="float64", wrt=())
-    assert inputs["x"].tolist() == [0.0, 0.0]
+    for dtype in ("float64", "float32"):
+        inputs = {"x": np.zeros(2, dtype)}
+        probed = side("torch", lambda x: x.add_(1))
+        assert probed.run(inputs, dtype=dtype, wrt=()).tensors["forward/output"].tolist() == [1.0, 1.0]
+        probed.disturbed(inputs, 2.0**-24, 0)
+        assert inputs["x"].tolist() == [0.0, 0.0]
+
+
+def test_gradients_that_share_memory_are_each_told_whole():
+    def function(x, y):
+        return x + y, (x * 2)[:1]
+
+    both = {"x": np.ones((2, 3)), "y": np.ones((2, 3))}
+    found = side("torch", function).run(both, dtype="float64", wrt=None).tensors
+    more = 2 * cotangent("1", (1, 3), "float64") * [[1], [0]]
+    assert np.abs(found["gradient/x"] - found["gradient/y"] - more).max() < 1e-14
+    summed = side("torch", torch.sum).run({"input": np.ones((2, 3))}, dtype="float64", wrt=None).tensors
+    assert summed["gradient/input"].flags.c_contiguous  # torch has one number there, seen six times
 
 
 def test_nothing_of_a_run_stays_behind():

@@ -1,6 +1,8 @@
 """The noise that measures a sensitivity: it errs where arithmetic does, by its size, and changes nothing else."""
 
+import contextlib
 import math
+import sys
 import zlib
 
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ from torch.nn import functional as F
 
 from parity.checking import Task, examine
 from parity.numerics import confidence_factor, round_to
-from parity.sides import side, torch_noise
+from parity.sides import side, torch_modes, torch_noise
 from parity.sides.torch_noise import RoundingNoise, _stretch
 
 pytestmark = pytest.mark.part(3)
@@ -266,3 +268,33 @@ def test_a_fused_kernel_errs_by_all_that_it_adds_up(name):
 
     # A kernel is disturbed in all that it reads and gives by its longest sum, the formula by that of each step.
     assert response(plain) / 2 < response(fused) < response(plain) * 4
+
+
+def test_a_large_tensor_is_disturbed_piece_by_piece_as_it_is_whole():
+    large = torch.from_numpy(np.random.default_rng(0).normal(size=(3, torch_noise.PIECE // 2 + 5)))
+    whole = large * RoundingNoise(H, 3)._factor(large, 2.0)
+    assert torch.equal(RoundingNoise(H, 3)._multiply(large, 2.0, torch.empty_like(large)), whole)
+    assert torch.equal(RoundingNoise(H, 3)._multiply(large.clone(), 2.0, large), whole)
+    assert torch.equal(large, whole)
+
+
+class NoCompiler:
+    """Lets nobody import torch's compiler."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch._dynamo":
+            raise ModuleNotFoundError(name)
+
+
+def test_reference_formulas_are_disturbed_without_importing_a_compiler(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch._dynamo", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [NoCompiler(), *sys.meta_path])
+    for function in torch_modes._formulas():
+        monkeypatch.delattr(function, torch_modes.KEPT, raising=False)
+    steps = lambda: F.gelu(F.layer_norm(X, (6,)))
+    with RoundingNoise(H, 0):
+        assert steps().isfinite().all()
+    assert not any(hasattr(function, torch_modes.KEPT) for function in torch_modes._formulas())
+    monkeypatch.setattr(torch_noise, "without_compiler", contextlib.nullcontext)
+    with RoundingNoise(H, 0), pytest.raises(ModuleNotFoundError):
+        steps()
