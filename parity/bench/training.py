@@ -236,11 +236,11 @@ def _seeds(given: dict[str, Any], device: str, turns: Turns) -> list[Row]:
     _, tensors, arrays = _both(given, "float32", device)
     calls: dict[str, Callable[[], Any]] = {}
     for side, lanes in (("torch", tensors), ("jax", arrays)):
-        for how, concept, name in (("readable", "spiral", "train"), ("fast", "loops", "train_spiral")):
-            train = _function(side, concept, name)
-            calls[f"{side} {how}, each"] = partial(_lane_by_lane, train, lanes, side, device)
-    calls["torch vmap"] = _awaited_torch("loops", "train_seeds", tensors, device)
-    calls["jax vmap"] = _awaited_jax("loops", "train_seeds", arrays)
+        train = _function(side, "spiral", "train")
+        calls[f"{side} readable, each"] = partial(_lane_by_lane, train, lanes, side, device)
+    for how, together in (("in turn", False), ("vmap", True)):
+        calls[f"torch {how}"] = _awaited_torch("loops", "train_seeds", tensors | {"together": together}, device)
+        calls[f"jax {how}"] = _awaited_jax("loops", "train_seeds", arrays | {"together": together})
     return [Row("seeds", "float32", name, spread) for name, spread in turns(calls).items()]
 
 

@@ -24,7 +24,7 @@ VERDICTS = {
     Likeness.DIFFERENT: Verdict.SEMANTIC,
 }
 
-Train = Callable[[int], Any]
+Train = Callable[[Any], Any]
 
 
 def check_seeds(
@@ -35,6 +35,7 @@ def check_seeds(
     margin: float = 1.0,
     target: float | None = None,
     alpha: float = 0.05,
+    together: bool = False,
     name: str = "check_seeds",
 ) -> Report:
     """Compare two trainings that draw their own random numbers, by the losses that many seeds end in.
@@ -49,13 +50,15 @@ def check_seeds(
 
     Args:
         torch_train, jax_train: Functions of an integer seed that train from scratch with random streams of their own
-            and return the loss of every step, (T,), as an array of their framework or of NumPy.
+            and return the loss of every step, (T,), as an array of their framework or of NumPy; with `together`, of
+            the list of seeds, with a row of losses for each, (seeds, T).
         seeds: How many seeds each side is given, from 0 on, or the seeds.
         margin: What counts as the same, in pooled standard deviations over seeds. With 23 seeds trainings that are the
             same pass one test at 1.0 nine times in ten (all of them with 28, with a target 30); at 0.5 that takes 88
             seeds, at 1.5 11, at 2.0 7.
         target: A loss that training should reach.
         alpha: Chance that trainings exactly a margin apart pass.
+        together: Whether each side trains with all seeds in one call, as `loops.train_seeds` of either side can.
         name: What the report calls the pair.
 
     Returns:
@@ -79,7 +82,8 @@ def check_seeds(
     for framework, train in (("torch", torch_train), ("jax", jax_train)):
         if not callable(train):
             raise TypeError(
-                f"check_seeds: the {framework} side is a {type(train).__name__}, wanted a function of a seed"
+                f"check_seeds: the {framework} side is a {type(train).__name__}, wanted a function of "
+                + ("a list of seeds" if together else "a seed")
             )
     chosen = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
     if len(chosen) < 2:
@@ -89,8 +93,9 @@ def check_seeds(
     dtype, error = "float32", None
     findings: list[Finding] = []
     try:
-        torch, dtype = _curves("torch", torch_train, chosen)
-        jax, _ = _curves("jax", jax_train, chosen)
+        curves_of = _rows if together else _curves
+        torch, dtype = curves_of("torch", torch_train, chosen)
+        jax, _ = curves_of("jax", jax_train, chosen)
         findings = _compare(torch, jax, dtype=dtype, margin=margin, alpha=alpha, target=target)
     except SideError as raised:
         error = str(raised)
@@ -103,21 +108,38 @@ def _curves(framework: str, train: Train, seeds: Sequence[int]) -> tuple[list[np
     curves: list[np.ndarray] = []
     dtype = "float32"
     for seed in seeds:
-        try:
-            given = train(seed)
-        except Exception as error:
-            first = (str(error).strip().splitlines() or [""])[0]
-            raise SideError(f"the {framework} side raised at seed {seed}: {type(error).__name__}: {first}") from error
-        of_torch = hasattr(given, "detach")  # NumPy reads such a tensor only on the host, and only in its own dtypes
-        curve = np.asarray(given.detach().cpu().double() if of_torch else given)
-        dtype = str(given.dtype).removeprefix("torch.") if of_torch else curve.dtype.name
+        curve, dtype = _losses(framework, train, seed, f"at seed {seed}")
         if curve.ndim != 1 or curve.size == 0:
             raise SideError(
                 f"the {framework} side gives an array of shape {curve.shape} at seed {seed}, wanted (steps,), the loss "
                 "of every step"
             )
-        curves.append(curve.astype(np.float64))
+        curves.append(curve)
     return curves, dtype
+
+
+def _rows(framework: str, train: Train, seeds: Sequence[int]) -> tuple[list[np.ndarray], str]:
+    """The same of a training that takes all seeds at once."""
+    curves, dtype = _losses(framework, train, list(seeds), f"with {len(seeds)} seeds together")
+    if curves.ndim != 2 or len(curves) != len(seeds) or curves.size == 0:
+        raise SideError(
+            f"the {framework} side gives an array of shape {curves.shape} for {len(seeds)} seeds, wanted "
+            f"({len(seeds)}, steps), a row of losses for each"
+        )
+    return list(curves), dtype
+
+
+def _losses(framework: str, train: Train, given: int | list[int], told: str) -> tuple[np.ndarray, str]:
+    """What a training returns, at float64, and the dtype that it had."""
+    try:
+        losses = train(given)
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [""])[0]
+        raise SideError(f"the {framework} side raised {told}: {type(error).__name__}: {first}") from error
+    of_torch = hasattr(losses, "detach")  # NumPy reads such a tensor only on the host, and only in its own dtypes
+    values = np.asarray(losses.detach().cpu().double() if of_torch else losses)
+    dtype = str(losses.dtype).removeprefix("torch.") if of_torch else values.dtype.name
+    return values.astype(np.float64), dtype
 
 
 def _compare(

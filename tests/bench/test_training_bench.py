@@ -68,6 +68,15 @@ def test_a_whole_run_has_every_loop_at_both_precisions_and_the_seeds():
     assert told[-1] == "many seeds at once"
     assert [row.missing for row in table.rows if row.missing] == ["NumPy has no convolution"] * 2
     assert json.loads(table.to_json())["clock"] == "processor time"
+    seeds = [row.name for row in table.rows if row.loop == "seeds"]
+    assert seeds == [
+        "torch readable, each",
+        "jax readable, each",
+        "torch in turn",
+        "jax in turn",
+        "torch vmap",
+        "jax vmap",
+    ]
 
 
 TABLE = Table(

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from parity.checking.seeds import check_seeds, final_loss, steps_to
+from parity.data import case_study
 from parity.numerics import Verdict
 
 pytestmark = pytest.mark.part(2)
@@ -49,6 +50,41 @@ def jax_train(learning_rate=RATE):
     return lambda seed: run(jax.random.key(seed))
 
 
+def spiral_nets(side, learning_rate):
+    """Nets that start from their framework's own random numbers: by one seed, and by many together."""
+    study, settings = case_study(), {"reg": 1e-3, "steps": 20}
+    shapes = {"W": (2, 8), "b": (8,), "W2": (8, 3), "b2": (3,)}
+    if side == "torch":
+        from torch_impl import loops, spiral
+
+        X, y, stack = torch.tensor(study.X[::10], dtype=torch.float32), torch.tensor(study.y[::10]), torch.stack
+
+        def start(seed):
+            generator = torch.Generator().manual_seed(seed)
+            return {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+
+    else:
+        from jax_impl import loops, spiral
+
+        X, y, stack = jnp.asarray(study.X[::10], jnp.float32), jnp.asarray(study.y[::10]), jnp.stack
+
+        def start(seed):
+            keys = jax.random.split(jax.random.key(seed), len(shapes))
+            draws = zip(shapes.items(), keys, strict=True)
+            return {name: jax.random.normal(key, shape) for (name, shape), key in draws}
+
+    def single(seed):
+        return spiral.train(start(seed), X, y, learning_rate=learning_rate, **settings)[1]
+
+    def many(seeds):
+        starts = [start(seed) for seed in seeds]
+        lanes = {name: stack([one[name] for one in starts]) for name in shapes}
+        rates = stack([X[0, 0] * 0 + learning_rate] * len(seeds))
+        return loops.train_seeds(lanes, X, y, learning_rates=rates, **settings)[1]
+
+    return single, many
+
+
 def noise(offset, mean=1.0, spread=0.1):
     return lambda seed: np.random.default_rng((offset, seed)).normal(mean, spread, size=50)
 
@@ -74,6 +110,29 @@ def test_a_learning_rate_of_seven_tenths_never_passes_on_either_side(slower):
     assert finding(report, "steps to 0.5").verdict is Verdict.SEMANTIC
     # the spread of three seeds hides it, where a test for a difference would let it pass
     assert check_seeds(*sides[slower], seeds=3).verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(("rate", "verdict"), [(1.0, Verdict.AGREE), (0.1, Verdict.SEMANTIC)])
+def test_trained_together_seeds_get_the_verdict_that_they_get_one_by_one(rate, verdict):
+    sides = zip(spiral_nets("torch", 1.0), spiral_nets("jax", rate), strict=True)
+    single, many = (check_seeds(*pair, seeds=40, together=how) for pair, how in zip(sides, (False, True), strict=True))
+    assert single.verdict is verdict, str(single)
+    assert [(f.torch_path, f.verdict) for f in many.findings] == [(f.torch_path, f.verdict) for f in single.findings]
+    assert many.dtypes == single.dtypes == ("float32",)
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        (lambda seeds: np.ones((3, 3)), r"shape \(3, 3\) for 4 seeds, wanted \(4, steps\), a row"),
+        (lambda seeds: 1 / 0, "the jax side raised with 4 seeds together: ZeroDivisionError"),
+    ],
+)
+def test_a_side_that_trains_all_seeds_at_once_and_cannot_be_read_is_reported(train, said):
+    report = check_seeds(lambda seeds: np.stack([noise(1)(seed) for seed in seeds]), train, seeds=4, together=True)
+    assert report.exit_status == 3
+    with pytest.raises(AssertionError, match=said):
+        raise AssertionError(report.results[0].error)
 
 
 def test_a_training_that_ends_far_higher_is_different():

@@ -55,6 +55,20 @@ def test_training_leaves_what_it_was_given_and_goes_on_from_where_it_stopped(pai
         np.testing.assert_allclose(pair.numpy(one), pair.numpy(other), rtol=0, atol=2**-48)
 
 
+@pytest.mark.parametrize("kind", ["net", "linear"])
+def test_lanes_in_turn_end_where_lanes_together_do(pair, loops, kind):
+    given = cases.sweep(np.random.default_rng(0), lanes=3, steps=4)
+    if kind == "linear":
+        given["params"] = {"W": given["params"]["W"][:, :, :3], "b": given["params"]["b"][:, :3]}
+    together, turns = (loops.train_seeds(**arrays(pair, given), together=how) for how in (True, False))
+    swapped = loops.train_seeds(**arrays(pair, given | {"learning_rates": given["learning_rates"][::-1].copy()}))
+    assert np.abs(pair.numpy(swapped[1]) - pair.numpy(together[1])).max() > 1e-6  # what a lane's own rate does
+    # the same sums of 300 numbers near 1 in another order, over four steps
+    np.testing.assert_allclose(pair.numpy(turns[1]), pair.numpy(together[1]), rtol=0, atol=2**-46)
+    for name, value in together[0].items():
+        np.testing.assert_allclose(pair.numpy(turns[0][name]), pair.numpy(value), rtol=0, atol=2**-46)
+
+
 def flat(tree):
     if isinstance(tree, dict):
         return [leaf for value in tree.values() for leaf in flat(value)]
