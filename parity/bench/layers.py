@@ -7,8 +7,10 @@ input as it is written for: jax_impl.nn channels first as torch, NNX channels la
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from parity.bench.bars import Bar, Panel, draw
 from parity.bench.rounds import ROUNDS, Spread, take_turns
 from parity.bench.table import print_grid
 from parity.environment import environment
@@ -174,6 +176,20 @@ def steps_of(layer: Layer) -> dict[str, Callable[[], Any]]:
         OURS: step(layer.ours(nn, nnx.Rngs(0)), x, layer.call),
         FLAX: step(layer.flax(nnx, nnx.Rngs(0)), last, lambda model, x: model(x)),
     }
+
+
+def picture(table: Table, path: str | Path) -> None:
+    """Draw each layer's step of both as bars.
+
+    Args:
+        table: The rows.
+        path: A file that matplotlib can write, such as "layers.svg".
+    """
+    panels = []
+    for row in table.rows:
+        bars = [Bar(name, s.median, s.low, s.high) for name, s in ((OURS, row.ours), (FLAX, row.flax))]
+        panels.append(Panel(f"{row.layer} ({', '.join(map(str, row.shape))})", tuple(bars)))
+    draw(panels, "seconds a training step, float32", path)
 
 
 def print_table(table: Table, console: "Console") -> None:

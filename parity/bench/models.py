@@ -13,10 +13,12 @@ import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from parity.bench.bars import Bar, Panel, draw
 from parity.bench.gpt2_pair import Size, both, weight_map
 from parity.bench.table import print_grid
 from parity.environment import environment
@@ -230,6 +232,22 @@ def _uncached() -> None:
     import os
 
     os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+
+
+def picture(table: Table, path: str | Path) -> None:
+    """Draw what the bare runs, the check and finding the weights took as bars, a panel a depth.
+
+    Args:
+        table: The rows.
+        path: A file that matplotlib can write, such as "models.svg".
+    """
+    panels = []
+    for row in table.rows:
+        costs = {**row.bare, CHECK: row.check} | ({MAPPING: row.mapping} if row.mapping else {})
+        bars = [Bar(name, cost.processor, cost.processor, cost.processor) for name, cost in costs.items()]
+        title = f"GPT-2, {row.layers} layers, {row.parameters / 1e6:.1f}M parameters"
+        panels.append(Panel(title, tuple(bars), ("all bare runs", row.needed)))
+    draw(panels, "seconds of processor time", path)
 
 
 def print_table(table: Table, console: "Console") -> None:

@@ -1,28 +1,14 @@
 """A Speed as a table of 80 columns and as a bar chart."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from parity.bench.bars import Bar, Panel, draw
 from parity.bench.speed import MOSTLY, Floor, Row, Speed
-from parity.bench.table import print_grid
+from parity.bench.table import duration, print_grid
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
-COLOURS = {"tor": "#c2410c", "jax": "#1d4ed8"}  # as the report has the two, by how the variants' names begin
-
-
-def duration(seconds: float) -> str:
-    """Seconds in three digits with their unit.
-
-    Examples:
-        >>> duration(0.00123), duration(12.3), duration(4.56e-8)
-        ('1.23 ms', '12.3 s', '45.6 ns')
-    """
-    size, unit = next(((s, u) for s, u in UNITS if seconds >= s), UNITS[-1])
-    return f"{seconds / size:.3g} {unit}"
 
 
 def count(number: float) -> str:
@@ -102,44 +88,16 @@ def _floor_line(floor: Floor, speed: Speed) -> str:
 
 
 def picture(speed: Speed, path: str | Path) -> None:
-    """Draw the medians as bars with their quartiles, a panel a case, on a logarithmic axis, the floor as a line.
+    """Draw the medians as bars with their quartiles, a panel a case, the floor as a line.
 
     Args:
         speed: The rows.
         path: A file that matplotlib can write, such as "speed.svg".
     """
-    from matplotlib.figure import Figure
-
-    panels = [(f, [r for r in speed.rows if r.case == f.case and r.spread is not None]) for f in speed.floors]
-    figure = Figure(figsize=(7.5, 0.9 + sum(0.75 + 0.32 * len(rows) for _, rows in panels)), layout="constrained")
-    grid = figure.subplots(
-        len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": [1 + len(rows) for _, rows in panels]}
-    )
-    for axes, (floor, rows) in zip(grid[:, 0], panels, strict=True):
-        spreads = [row.spread for row in rows if row.spread is not None]
-        axes.barh(
-            [row.variant for row in rows],
-            [s.median for s in spreads],
-            xerr=[[s.median - s.low for s in spreads], [s.high - s.median for s in spreads]],
-            color=[COLOURS[row.variant[:3]] for row in rows],
-            height=0.6,
-        )
-        axes.axvline(floor.seconds, color="#15803d", linestyle="--", linewidth=1, label="floor")
-        for place, row in enumerate(rows):
-            if row.spread is not None:
-                axes.annotate(
-                    f" {duration(row.spread.median)}",
-                    (row.spread.high, place),
-                    va="center",
-                    fontsize=8,
-                    color="#1f2328",
-                )
-        shown = [*(s.low for s in spreads), *(s.high for s in spreads), floor.seconds]
-        low, high = (10.0 ** round_(math.log10(of(shown))) for round_, of in ((math.floor, min), (math.ceil, max)))
-        axes.set_xscale("log")
-        axes.set_xlim(low, 3 * high)  # whole decades, so that a bar's length means its orders of magnitude
-        axes.invert_yaxis()
-        axes.set_title(floor.case, loc="left", fontsize=10)
-        axes.legend(loc="lower right", fontsize=8)
-    grid[-1, 0].set_xlabel(f"seconds a call ({speed.dtype}, {speed.device}, {speed.threads} thread(s)); bars: medians")
-    figure.savefig(path)
+    panels = []
+    for floor in speed.floors:
+        spreads = [(r.variant, r.spread) for r in speed.rows if r.case == floor.case and r.spread is not None]
+        bars = tuple(Bar(name, spread.median, spread.low, spread.high) for name, spread in spreads)
+        panels.append(Panel(floor.case, bars, ("floor", floor.seconds)))
+    threads = "" if speed.device != "cpu" else f", {speed.threads} thread(s)"
+    draw(panels, f"seconds a call ({speed.dtype}, {speed.device}{threads}); bars: medians", path)

@@ -1,10 +1,23 @@
-"""What the benchmarks print with: a grid of 80 columns, and a line for each that could not run."""
+"""What the benchmarks print with: durations, a grid of 80 columns, and a line for each that could not run."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+
+
+def duration(seconds: float) -> str:
+    """Seconds in three digits with their unit.
+
+    Examples:
+        >>> duration(0.00123), duration(12.3), duration(4.56e-8)
+        ('1.23 ms', '12.3 s', '45.6 ns')
+    """
+    size, unit = next(((s, u) for s, u in UNITS if seconds >= s), UNITS[-1])
+    return f"{seconds / size:.3g} {unit}"
 
 
 def print_grid(

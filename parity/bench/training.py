@@ -5,14 +5,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.bench import numpy_loops
+from parity.bench.bars import Bar, Panel, draw
 from parity.bench.rounds import Clock, Spread, take_turns
-from parity.bench.speed_text import duration
-from parity.bench.table import print_grid
+from parity.bench.table import duration, print_grid
 from parity.bench.variants import alike
 from parity.cases import loops as inputs_of
 from parity.cases.network import train_in_numpy
@@ -300,14 +301,39 @@ def _awaited_jax(concept: str, name: str, given: dict[str, Any]) -> Callable[[],
     return lambda: jax.block_until_ready(train(**given))
 
 
+def _grouped(table: Table) -> list[tuple[str, list[Row]]]:
+    """The rows of each loop at each precision, with their title."""
+    titles = {loop.name: loop.title for loop in LOOPS} | {"seeds": f"{SEEDS} learning rates and seeds of the spiral"}
+    kinds = dict.fromkeys((row.loop, row.dtype) for row in table.rows)
+    rows = {kind: [row for row in table.rows if (row.loop, row.dtype) == kind] for kind in kinds}
+    return [(f"{titles[loop]}: {table.steps[loop]:,} steps, {dtype}", rows[loop, dtype]) for loop, dtype in kinds]
+
+
+def picture(table: Table, path: str | Path) -> None:
+    """Draw what a step takes as bars, a panel a loop and precision, the products alone as a line.
+
+    Args:
+        table: The rows.
+        path: A file that matplotlib can write, such as "training.svg".
+    """
+    panels = []
+    for title, rows in _grouped(table):
+        steps = table.steps[rows[0].loop]
+        spreads = {row.name: row.spread for row in rows if row.spread is not None}
+        floor = spreads.pop(FLOOR, None)
+        bars = [Bar(name, s.median / steps, s.low / steps, s.high / steps) for name, s in spreads.items()]
+        if bars:
+            panels.append(Panel(title, tuple(bars), (FLOOR, floor.median / steps) if floor else None))
+    draw(panels, f"seconds a step ({table.clock}, {table.device}, {table.threads} thread(s) a side)", path)
+
+
 def print_table(table: Table, console: "Console") -> None:
     """The rows as text, 80 columns wide."""
-    titles = {loop.name: loop.title for loop in LOOPS} | {"seeds": f"{SEEDS} learning rates and seeds of the spiral"}
-    for loop, dtype in dict.fromkeys((row.loop, row.dtype) for row in table.rows):
-        rows = [row for row in table.rows if (row.loop, row.dtype) == (loop, dtype)]
+    for title, rows in _grouped(table):
+        loop = rows[0].loop
         print_grid(
             console,
-            f"{titles[loop]}: {table.steps[loop]:,} steps, {dtype}",
+            title,
             ("training", "median", "us a step", "compile", "x NumPy", "x products"),
             [
                 (

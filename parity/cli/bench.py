@@ -22,6 +22,9 @@ class Benchmark(StrEnum):
     LAYERS = "layers"
 
 
+DRAWN = (Benchmark.TRAINING, Benchmark.LAYERS, Benchmark.MODELS)
+
+
 def bench(
     what: Annotated[
         list[str] | None,
@@ -54,7 +57,9 @@ def bench(
         float | None, typer.Option(min=0.0, help="What a variant may take in the mean. Default: 3; training: 20.")
     ] = None,
     no_compile: Annotated[bool, typer.Option("--no-compile", help="Leave torch.compile out.")] = False,
-    picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the speeds as bars.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help=f"Draw the times as bars: of concepts, {', '.join(DRAWN)}.")
+    ] = None,
     json: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write the numbers as JSON; - for standard output, in place of the table."),
@@ -63,10 +68,10 @@ def bench(
     """Measure time and memory; a table on stdout."""
     folders_exist(None, json, *([picture] if picture else []))
     alone = what is not None and len(what) == 1 and what[0] in tuple(Benchmark)
-    if what and alone and picture is not None:
-        refuse(f"--picture draws the speed of concepts; {what[0]} has a table alone", 2)
+    if what and alone and picture is not None and what[0] not in DRAWN:
+        refuse(f"--picture draws concepts, {', '.join(DRAWN)}; {what[0]} has a table alone (and --json)", 2)
     if what and alone and what[0] != Benchmark.TRAINING:
-        _beside_others(Benchmark(what[0]), elements, layers, mapping, json)
+        _beside_others(Benchmark(what[0]), elements, layers, mapping, json, picture)
         return
     own = tuple(name for name in what or () if ":" in name)
     if (own and len(own) != len(what or ())) or len(own) not in (0, 2):
@@ -106,21 +111,24 @@ def _deliver(speed: Any, json: str | None, picture: Path | None) -> None:
     from parity.bench import speed_text, training
     from parity.files import write_atomically
 
+    whole = isinstance(speed, training.Table)
     if picture is not None:
-        speed_text.picture(speed, picture)
+        (training if whole else speed_text).picture(speed, picture)
     if json == "-":
         typer.echo(speed.to_json(), nl=False)
         return
     if json is not None:
         write_atomically(json, speed.to_json())
-    if isinstance(speed, training.Table):
-        training.print_table(speed, Console())
-    else:
-        speed_text.print_speed(speed, Console())
+    (training.print_table if whole else speed_text.print_speed)(speed, Console())
 
 
 def _beside_others(
-    what: Benchmark, elements: int | None, depths: list[int] | None, mapping: bool, json: str | None
+    what: Benchmark,
+    elements: int | None,
+    depths: list[int] | None,
+    mapping: bool,
+    json: str | None,
+    picture: Path | None,
 ) -> None:
     from rich.console import Console
 
@@ -140,6 +148,8 @@ def _beside_others(
             table = layers.measure(progress)
         else:
             table = room.measure(elements or (10**8 if what is Benchmark.COMPARATOR else 10**7), progress)
+    if picture is not None:
+        room.picture(table, picture)
     if json == "-":
         typer.echo(table.to_json(), nl=False)
         return

@@ -113,11 +113,13 @@ def test_the_command_prints_the_table_and_writes_json(monkeypatch, tmp_path):
     monkeypatch.setattr(child, "supervised", lambda do, work, *, runs: do(work, lambda what: None))
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"):
         monkeypatch.setenv(name, "1")  # so that what the command sets is undone
-    file = tmp_path / "t.json"
-    result = CliRunner().invoke(app, ["bench", "training", "--rounds", "3", "--threads", "2", "--json", str(file)])
+    file, drawing = tmp_path / "t.json", tmp_path / "t.svg"
+    files = ["--json", str(file), "--picture", str(drawing)]
+    result = CliRunner().invoke(app, ["bench", "training", "--rounds", "3", "--threads", "2", *files])
     assert result.exit_code == 0, result.output
     assert "4.00" in result.stdout
     assert json.loads(file.read_text())["steps"]["spiral"] == 10_000
+    assert f"<!-- {JAX_FAST} -->" in drawing.read_text()
     assert {name: asked[0][name] for name in ("rounds", "threads", "device")} == {
         "rounds": 3,
         "threads": 2,
