@@ -1,6 +1,7 @@
 """Which parameter of the torch model is which of the JAX model, and what that alone says of the two."""
 
 import importlib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -253,9 +254,10 @@ def _ties(torch: Any, jax: Any, correspondence: Correspondence, told: _Told) -> 
                 f"{' + '.join(one)}, {' + '.join(other)}",
                 "torch ties the two, one parameter with two names; jax has two parameters, each with its own gradient",
             )
+    held = Counter(sources.values())
     holders: dict[tuple[str, ...], str] = {}
     for name, paths in sources.items():
-        whole = name in torch.parameters and len(paths) == 1 and paths[0] in jax.parameters
+        whole = held[paths] > 1 and name in torch.parameters and len(paths) == 1 and paths[0] in jax.parameters
         if not whole or name in correspondence.added or jax.parameters[paths[0]].size != torch.parameters[name].size:
             continue
         first = holders.setdefault(paths, name)

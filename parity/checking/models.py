@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,7 +82,7 @@ def _checked(torch_given: Any, jax_given: Any, inputs: tuple[Any, ...], question
     from parity.sides.torch_model import TorchModel
 
     torch_side = as_torch_side(torch_given)
-    torch = TorchModel(torch_side, train=question.train)
+    torch = TorchModel(torch_side, train=question.train, narrow=question.optimizer is None)
     given = as_jax_side(jax_given)
     if given.kind == "function" and given.variables is None and hasattr(question.weights, "to_jax"):
         given = replace(given, variables=question.weights.to_jax(torch.weights))
@@ -228,7 +229,7 @@ def arguments(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], targe
     correspondence = found.correspondence
     assert correspondence is not None
     sources = correspondence.sources
-    everything = {**jax.parameters, **jax.state}
+    everything = ChainMap(jax.state, jax.parameters)  # each is widened where it is asked for
     reached = {p for paths in sources.values() for p in paths}
     wanted = (*jax.parameters, *jax_state(jax, found))
     kept = wanted if correspondence.keeps_values else [p for p in wanted if p not in reached]

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from parity.numerics.chunks import write
+
 TOKEN = re.compile(
     r"\s*(?:(?P<held>\d+)\s*/\s*(?P<of>\d+)|(?P<one>1)(?![\w/])|(?P<name>-?[A-Za-z_]\w*)|(?P<mark>[()]))"
 )
-
-
-LARGE, STRIP = 1 << 16, 64  # elements of an array that is copied in strips, and along an axis of a strip
 
 
 class LayoutError(ValueError):
@@ -169,9 +168,9 @@ class Layout:
     def _copy(self, torch: np.ndarray, jax: np.ndarray, *, forwards: bool) -> np.ndarray:
         left, right = self.views(torch, jax)
         if forwards:
-            _write(left, right)
+            write(left, right)
             return jax
-        _write(right, left)
+        write(right, left)
         return torch
 
     def _seen(self, torch: np.ndarray, jax: np.ndarray, *, forwards: bool) -> np.ndarray | None:
@@ -181,17 +180,6 @@ class Layout:
         left, right = self.views(torch, jax)
         order = _names(self.torch)
         return (left if forwards else right).transpose([order.index(n) for n in _names(target)]).reshape(shape)
-
-
-def _write(source: np.ndarray, target: np.ndarray) -> None:
-    """Copy, a large array in strips along the target's densest axis: rows against whole columns miss every cache."""
-    dense = min(range(target.ndim), key=lambda axis: abs(target.strides[axis]), default=0)
-    if target.size < LARGE or abs(source.strides[dense]) == min(map(abs, source.strides)):
-        target[...] = source
-        return
-    for at in range(0, target.shape[dense], STRIP):
-        part = (*[slice(None)] * dense, slice(at, at + STRIP))
-        target[part] = source[part]
 
 
 def _view(array: np.ndarray, axes: Axes, sizes: Mapping[str, int], order: Sequence[str]) -> np.ndarray:

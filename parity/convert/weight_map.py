@@ -91,7 +91,8 @@ class WeightMap:
         Args:
             torch_state: `model.state_dict()`, or NumPy arrays by its names.
             like: A JAX state from which the leaves without a partner are taken; without, they are left out.
-            views: Whether arrays may lie over the memory of those given, where all of a leaf is one tensor's.
+            views: Whether arrays may lie over the memory of those given, where all of a leaf is one tensor's; what is a
+                sum of two is float64 then.
 
         Returns:
             Nested dicts of NumPy arrays: for `nnx.update(model, ...)`, or a Linen module's variables.
@@ -102,17 +103,18 @@ class WeightMap:
         arrays = leaves.torch_arrays(torch_state)
         _check_names("torch", arrays, self.torch_shapes, known={*self.aliases, *self.torch_alone})
         found: dict[str, np.ndarray] = {}
+        sums = {leaf_name(rule.jax) for rule in self.rules if rule.plus}
         for rule in self.rules:
             source, _ = part_of(rule.torch, arrays, "torch")
             if rule.plus:
-                source = source + part_of(rule.plus, arrays, "torch")[0]
+                source = np.add(source, part_of(rule.plus, arrays, "torch")[0], dtype=np.float64 if views else None)
             name = leaf_name(rule.jax)
             alone = views and name == rule.jax
             if alone and (whole := rule.layout.seen_by_jax(source, self.jax_shapes[name])) is not None:
                 found[name] = whole
                 continue
             if name not in found:
-                found[name] = np.zeros(self.jax_shapes[name], source.dtype)
+                found[name] = np.zeros(self.jax_shapes[name], np.float64 if views and name in sums else source.dtype)
             rule.layout.to_jax(source, part_of(rule.jax, found, "jax")[0])
         kept = (
             {p: np.asarray(v) for p, v in leaves.jax_leaves(like) if leaves.dotted(p) in self.jax_alone} if like else {}

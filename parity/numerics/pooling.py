@@ -20,7 +20,7 @@ def pooled(response: np.ndarray) -> np.ndarray:
     answer a million times as much still leave it found.
 
     Args:
-        response: |f_h - f| / h of one member.
+        response: |f_h - f| / h of one member; the result is written to it, for a model's are many.
 
     Returns:
         The pooled response, of the same shape.
@@ -29,6 +29,7 @@ def pooled(response: np.ndarray) -> np.ndarray:
         >>> pooled(np.array([3.0, 0.0, 0.0, 0.0])).tolist()
         [3.0, 1.5, 1.5, 1.5]
     """
+    response = np.asarray(response)
     axes: tuple[int, ...] = ()
     size = 1
     for axis in reversed(range(response.ndim)):
@@ -38,6 +39,7 @@ def pooled(response: np.ndarray) -> np.ndarray:
     if size == 0:
         return response
     with np.errstate(over="ignore"):
-        finite = np.where(np.isfinite(response), response, 0.0)
-        around = np.sqrt(np.mean(np.square(finite, out=finite), axis=axes, keepdims=True))
-    return np.maximum(response, around)
+        finite = np.isfinite(response)
+        squares = np.square(response if finite.all() else np.where(finite, response, 0.0))
+        around = np.sqrt(np.mean(squares, axis=axes, keepdims=True))
+    return np.maximum(response, around, out=response)

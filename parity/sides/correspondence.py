@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from parity.sides.inputs import is_float, widened
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -150,7 +152,7 @@ class ByMap:
         from parity.sides.jax_tree import jax
 
         with jax.enable_x64(True):
-            return self.weights.to_jax(dict(named))
+            return self.weights.to_jax({n: widened(a) if is_float(a) else a for n, a in named.items()})
 
     def _returned(self, leaves: Mapping[str, Any]) -> Arrays:
         if self._ruled:  # a WeightMap needs no torch for it, which a recording of the JAX side has not

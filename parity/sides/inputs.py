@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.numerics import round_to
+from parity.numerics.chunks import write
 
 LOSS = "loss"
 
@@ -90,12 +91,29 @@ def widened(leaf: np.ndarray) -> np.ndarray:
     return leaf.astype(np.complex128 if leaf.dtype.kind == "c" else np.float64)
 
 
+def laid_out(leaf: np.ndarray, dtype: str) -> np.ndarray:
+    """A floating array's numbers in C order at a dtype of NumPy's, in memory of their own.
+
+    It begins where XLA wants it to, so that either framework takes it over as it is. A copy by NumPy has large pages,
+    where one by a framework takes the system's small ones, one after the other.
+    """
+    size = leaf.size * np.dtype(dtype).itemsize
+    room = np.empty(size + ALIGNED, np.uint8)
+    start = -room.ctypes.data % ALIGNED
+    array = room[start : start + size].view(dtype).reshape(leaf.shape)
+    with np.errstate(over="ignore"):
+        write(leaf, array)
+    return array
+
+
 def rounded(tree: Any, dtype: str) -> Any:
     """The same nest with every floating array rounded to a dtype and kept as float64; both parts of a complex one."""
     return rebuild(tree, lambda _, leaf: _rounded(leaf, dtype) if is_float(leaf) else leaf)
 
 
 def _rounded(leaf: np.ndarray, dtype: str) -> np.ndarray:
+    if leaf.dtype.name == dtype:
+        return leaf
     if leaf.dtype.kind == "f":
         nearest = round_to(leaf, dtype)
         # Weights of a model are of that dtype already: a large array that rounding leaves as it is need not be twice.
@@ -108,6 +126,9 @@ def _rounded(leaf: np.ndarray, dtype: str) -> np.ndarray:
     pairs = whole.reshape(*whole.shape, 1).view(np.float64)
     return round_to(pairs, dtype).astype(np.float64).view(np.complex128)[..., 0]
 
+
+ALIGNED = 64
+"""Bytes: where XLA's arrays begin."""
 
 STRATA = 8
 ROWS = 1024
@@ -168,8 +189,8 @@ def perturbed(tree: Any, size: float, seed: int) -> Any:
 
 def _tiled(leaf: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """A large array with each element multiplied by one of these, which repeat."""
-    flat = np.ascontiguousarray(leaf, np.float64).reshape(-1)
-    moved = np.empty_like(flat)
+    flat = np.ascontiguousarray(leaf).reshape(-1)
+    moved = np.empty(flat.shape)
     for start in range(0, flat.size, len(factors)):
         part = flat[start : start + len(factors)]
         np.multiply(part, factors[: part.size], out=moved[start : start + part.size])
@@ -177,9 +198,15 @@ def _tiled(leaf: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
 
 def signature(inputs: dict[str, Any]) -> tuple[Any, ...]:
-    """What a program made for these inputs depends on: shapes and dtypes of arrays, and every other value."""
+    """What a program made for these inputs depends on: shapes and kinds of arrays, and every other value.
+
+    Floating arrays come to the dtype of the run, whatever they are held in.
+    """
     return tuple(
-        (p, (leaf.shape, leaf.dtype.str) if isinstance(leaf, np.ndarray) else repr(leaf)) for p, leaf in leaves(inputs)
+        (p, (leaf.shape, leaf.dtype.kind if is_float(leaf) else leaf.dtype.str))
+        if isinstance(leaf, np.ndarray)
+        else (p, repr(leaf))
+        for p, leaf in leaves(inputs)
     )
 
 

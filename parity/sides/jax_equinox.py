@@ -7,7 +7,7 @@ import equinox
 from parity.sides import jax_backend
 from parity.sides.given import JaxSide
 from parity.sides.jax_model import JaxModel, State, mode_argument
-from parity.sides.jax_tree import dotted, filled, flat, hosts
+from parity.sides.jax_tree import Hosts, dotted, filled, flat
 
 jax = jax_backend.start()
 
@@ -33,7 +33,7 @@ def equinox_model(given: JaxSide, *, mode: bool | None, forced: bool) -> JaxMode
             module = equinox.nn.inference_mode(module, value=not mode)
         return call(module, *inputs), {}
 
-    return JaxModel(hosts(flat(trained)), {}, run, trained, _modes(given.module))
+    return JaxModel(Hosts(flat(trained)), {}, run, trained, _modes(given.module))
 
 
 def _modes(module: Any) -> dict[str, bool]:

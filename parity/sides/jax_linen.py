@@ -7,7 +7,7 @@ from flax import linen
 from parity.sides import jax_backend
 from parity.sides.given import JaxSide
 from parity.sides.jax_model import JaxModel, State, mode_argument
-from parity.sides.jax_tree import filled, flat, hosts
+from parity.sides.jax_tree import Hosts, filled, flat
 
 jax = jax_backend.start()
 
@@ -29,9 +29,9 @@ def linen_model(given: JaxSide, *, mode: bool | None) -> JaxModel:
         The JaxModel.
     """
     variables = linen.meta.unbox({name: given.variables[name] for name in given.variables})
-    everything = hosts(flat(variables))
-    parameters = {p: a for p, a in everything.items() if p.partition(".")[0] == TRAINED}
-    state = {p: a for p, a in everything.items() if p not in parameters}
+    everything = Hosts(flat(variables))
+    parameters = everything.only(lambda path, _: path.partition(".")[0] == TRAINED)
+    state = everything.only(lambda path, _: path not in parameters)
     mutable = [name for name in variables if name != TRAINED]
     options = mode_argument(type(given.module).__call__, mode) if given.call is None else {}
     call = given.call or (lambda apply, *inputs: apply(*inputs, **options))

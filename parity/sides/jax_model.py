@@ -9,7 +9,7 @@ import numpy as np
 
 from parity.sides import jax_backend
 from parity.sides.given import JaxSide
-from parity.sides.jax_tree import filled, flat, hosts
+from parity.sides.jax_tree import Hosts, filled, flat
 
 jax = jax_backend.start()
 
@@ -87,8 +87,7 @@ def _function(given: JaxSide) -> JaxModel:
     if given.variables is None:
         return JaxModel({}, {}, lambda parameters, state, inputs: (call(given.module, *inputs), {}), {})
     tree = given.variables
-    everything = hosts(flat(tree))
-    parameters = {p: a for p, a in everything.items() if a.dtype.kind in "fc"}
+    parameters = Hosts(flat(tree)).only(lambda _, leaf: jax.numpy.issubdtype(leaf.dtype, jax.numpy.inexact))
 
     def run(parameters: State, state: State, inputs: tuple[Any, ...]) -> tuple[Any, dict[str, Any]]:
         variables = filled(tree, parameters)

@@ -6,7 +6,7 @@ from flax import nnx
 
 from parity.sides.given import JaxSide
 from parity.sides.jax_model import JaxModel, State, mode_argument
-from parity.sides.jax_tree import filled, flat, hosts
+from parity.sides.jax_tree import Hosts, filled, flat
 
 
 def nnx_model(given: JaxSide, *, mode: bool | None, forced: bool) -> JaxModel:
@@ -36,7 +36,7 @@ def nnx_model(given: JaxSide, *, mode: bool | None, forced: bool) -> JaxModel:
         _, (_, _, after, _) = _split(module)
         return output, flat(after)
 
-    return JaxModel(hosts(flat(parameters)), hosts(flat(state)), run, parameters, _modes(given.module))
+    return JaxModel(Hosts(flat(parameters)), Hosts(flat(state)), run, parameters, _modes(given.module))
 
 
 def _split(module: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 
 from parity.sides import NoFloat64, jax_backend, lacks_float64
-from parity.sides.inputs import element_dtype, is_float, leaves, perturbed, signature
+from parity.sides.inputs import element_dtype, is_float, laid_out, leaves, perturbed, signature
 from parity.sides.jax_program import Program
 from parity.sides.replay import active
 from parity.trace import Trace
 
 jax = jax_backend.start()
+
+
+HANDED = 1 << 16
+"""Elements from which a floating array is laid out for XLA to take it over: what NumPy has copied, XLA need not."""
 
 
 class JaxSide:
@@ -130,6 +134,8 @@ def _precision(dtype: str, device: str) -> Iterator[None]:
 
 
 def _array(leaf: np.ndarray, dtype: str) -> Any:
+    if leaf.size >= HANDED and leaf.dtype.kind == "f" and dtype in ("float32", "float64"):
+        return jax.device_put(laid_out(leaf, dtype))
     return jax.numpy.asarray(leaf, element_dtype(leaf, dtype) if is_float(leaf) else None)
 
 

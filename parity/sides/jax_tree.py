@@ -1,6 +1,6 @@
 """Trees of JAX arrays as flat dicts: leaves by dotted path, and trees filled anew."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,35 @@ def is_key(leaf: Any) -> bool:
     return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def hosts(leaves: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Arrays on the host by path, floats as float64 exactly; random keys and what is no array are left out."""
-    return {p: _host(leaf) for p, leaf in leaves.items() if hasattr(leaf, "dtype") and not is_key(leaf)}
+class Hosts(Mapping[str, np.ndarray]):
+    """Arrays on the host by path, floats as float64 exactly, each made when it is asked for: a model's are seldom.
+
+    Args:
+        leaves: Arrays by path; random keys and what is no array are left out.
+
+    Examples:
+        >>> dict(Hosts({"a": jax.numpy.ones(2), "b": "no array"}))
+        {'a': array([1., 1.])}
+    """
+
+    def __init__(self, leaves: Mapping[str, Any]) -> None:
+        self._leaves = {p: leaf for p, leaf in leaves.items() if hasattr(leaf, "dtype") and not is_key(leaf)}
+
+    def __getitem__(self, path: str) -> np.ndarray:
+        return _host(self._leaves[path])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._leaves)
+
+    def __len__(self) -> int:
+        return len(self._leaves)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._leaves
+
+    def only(self, wanted: Callable[[str, Any], bool]) -> "Hosts":
+        """Those of which this is true, by path and leaf as it is."""
+        return Hosts({p: leaf for p, leaf in self._leaves.items() if wanted(p, leaf)})
 
 
 def _host(leaf: Any) -> np.ndarray:

@@ -18,9 +18,10 @@ class TorchModel:
     Args:
         given: The model and its call.
         train: The mode to run in; None leaves every module in the mode that it is in.
+        narrow: Whether parameters that are all float32 stay so: what only runs them needs no wider copy.
 
     Attributes:
-        parameters: Its parameters by name, float64; one that has several names stands under the first.
+        parameters: Its parameters by name, float64 unless `narrow`; one that has several names stands under the first.
         buffers: Its buffers by name; a floating one float64.
         aliases: Further names of tied parameters and buffers, each with the first.
         frozen: Parameters that do not require a gradient.
@@ -28,7 +29,7 @@ class TorchModel:
         weights: Everything that `state_dict` holds, by every name.
     """
 
-    def __init__(self, given: TorchSide, *, train: bool | None = None) -> None:
+    def __init__(self, given: TorchSide, *, train: bool | None = None, narrow: bool = False) -> None:
         self.parameters: dict[str, np.ndarray] = {}
         self.buffers: dict[str, np.ndarray] = {}
         self.aliases: dict[str, str] = {}
@@ -45,7 +46,13 @@ class TorchModel:
         if train is not None:
             model.train(train)
         self._buffers = dict(model.named_buffers())
-        self.parameters = {name: host(p) for name, p in model.named_parameters()}
+        own = dict(model.named_parameters())
+        if narrow and all(p.dtype == torch.float32 for p in own.values()):
+            self.parameters = {
+                name: p.detach().cpu().numpy() for name, p in own.items()
+            }  # of the copy, which no run uses
+        else:
+            self.parameters = {name: host(p) for name, p in own.items()}
         self.buffers = {name: host(b) for name, b in self._buffers.items()}
         self.frozen = frozenset(name for name, p in model.named_parameters() if not p.requires_grad)
         for every in (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)):
@@ -124,7 +131,9 @@ def host(tensor: torch.Tensor) -> np.ndarray:
     tensor = tensor.detach().cpu()
     if tensor.is_complex():
         return tensor.to(torch.complex128).resolve_conj().numpy().copy()
-    return (tensor.double() if tensor.is_floating_point() else tensor).numpy().copy()
+    if tensor.is_floating_point() and tensor.dtype != torch.float64:
+        return tensor.double().numpy()
+    return tensor.numpy().copy()
 
 
 def _own(buffer: torch.Tensor, like: torch.Tensor | None) -> torch.Tensor:

@@ -12,7 +12,17 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from parity.sides import NoFloat64, lacks_float64
-from parity.sides.inputs import cotangent, element_dtype, is_float, leaves, perturbed, rebuild, signature, widened
+from parity.sides.inputs import (
+    cotangent,
+    element_dtype,
+    is_float,
+    laid_out,
+    leaves,
+    perturbed,
+    rebuild,
+    signature,
+    widened,
+)
 from parity.sides.torch_lift import PATIENCE, Lifting, NothingToRaise, RaisedKernels
 from parity.sides.torch_noise import RoundingNoise
 from parity.trace import Trace
@@ -173,10 +183,11 @@ class TorchSide:
 
 def _tensor(array: np.ndarray, dtype: torch.dtype, device: str, *, own: bool) -> torch.Tensor:
     """A floating array as a tensor, over its memory only where that is this run's own."""
-    if not (array.flags.c_contiguous and array.flags.writeable and array.dtype.isnative):
-        return torch.from_numpy(np.array(array, order="C")).to(device, dtype)
-    tensor = torch.from_numpy(array)
-    return tensor.to(device, dtype, copy=not own)
+    if own and array.flags.c_contiguous and array.flags.writeable and array.dtype.isnative:
+        return torch.from_numpy(array).to(device, dtype)
+    if dtype in (torch.float32, torch.float64):
+        return torch.from_numpy(laid_out(array, str(dtype).removeprefix("torch."))).to(device)
+    return torch.from_numpy(np.array(array, order="C")).to(device, dtype)
 
 
 @contextlib.contextmanager

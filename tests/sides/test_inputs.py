@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from parity.sides import inputs
-from parity.sides.inputs import cotangent, leaves, perturbed, rebuild, rounded
+from parity.sides.inputs import cotangent, laid_out, leaves, perturbed, rebuild, rounded, signature
 
 
 class State(NamedTuple):
@@ -70,3 +70,20 @@ def test_a_cotangent_depends_on_name_shape_and_dtype_alone():
     assert np.array_equal(one, cotangent("y", (3, 2), "float32"))
     assert not np.array_equal(one, cotangent("z", (3, 2), "float32"))
     assert np.array_equal(one, one.astype(np.float32))
+
+
+def test_what_is_laid_out_is_the_same_numbers_where_either_framework_takes_them_over():
+    for leaf in (np.arange(6.0).reshape(2, 3).T, np.float32([[1.5]]), np.array(0.1)):
+        for dtype in ("float64", "float32"):
+            array = laid_out(leaf, dtype)
+            assert (array.dtype.name, array.shape, array.ctypes.data % 64) == (dtype, leaf.shape, 0)
+            assert array.flags.c_contiguous
+            assert np.array_equal(array, leaf.astype(dtype))
+            assert not np.shares_memory(array, leaf)
+
+
+def test_a_float32_array_is_its_own_rounding_and_the_same_input():
+    narrow = np.float32([0.1, 2.0])
+    assert rounded({"x": narrow}, "float32")["x"] is narrow
+    assert rounded(narrow, "bfloat16").tolist() == rounded(narrow.astype(np.float64), "bfloat16").tolist()
+    assert signature({"x": narrow}) == signature({"x": narrow.astype(np.float64)}) != signature({"x": np.int32([1, 2])})

@@ -234,6 +234,16 @@ def test_trees_are_flattened_and_filled_by_the_same_paths():
     assert filled(tree, {"a.1.b": 5.0}) == {"a": [1.0, {"b": 5.0}], "c": Pair(3.0, 4.0)}
 
 
+def test_parameters_of_one_width_are_held_in_it_where_they_are_only_run():
+    model = nn.BatchNorm1d(2)
+    wide, narrow = (TorchModel(TorchSide(model), narrow=how) for how in (False, True))
+    assert [{a.dtype.name for a in m.parameters.values()} for m in (wide, narrow)] == [{"float64"}, {"float32"}]
+    assert narrow.buffers["running_var"].dtype == np.float64
+    assert not np.shares_memory(narrow.parameters["weight"], model.weight.detach().numpy())
+    model.weight = nn.Parameter(model.weight.double())
+    assert TorchModel(TorchSide(model), narrow=True).parameters["bias"].dtype == np.float64
+
+
 class Fused:
     """Two torch matrices side by side in one of JAX's, transposed."""
 
