@@ -3,6 +3,7 @@
 import ast
 import importlib
 import io
+import json
 import re
 import shutil
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from typer.main import get_command
 
+from parity.bench.training import FLOOR, JAX, JAX_FAST, NUMPY, TORCH, TORCH_FAST
 from parity.cases import CONCEPTS, cases_of, run
 from parity.cli import app
 from parity.cli.work import Checking, checked
@@ -71,6 +73,30 @@ def test_a_line_that_went_stale_is_noticed():
     row = printed_row(Report(results))
     assert (row["cases"], row["forward"], row["gradient"], row["verdict"]) == ("3", "✓ 3", "-", "AGREE")
     assert row != shown_row("averaging")
+
+
+def trained():
+    """Microseconds a step in the run of `parity bench training` that the README tells of."""
+    run = json.loads((ROOT / "docs" / "training.json").read_text())
+    timed = [row for row in run["rows"] if row["spread"]]
+    return {
+        (row["loop"], row["dtype"], row["name"]): 1e6 * row["spread"]["median"] / run["steps"][row["loop"]]
+        for row in timed
+    }
+
+
+def test_the_table_of_whole_trainings_is_that_of_the_run_on_record():
+    took, names = trained(), (NUMPY, TORCH, TORCH_FAST, JAX, JAX_FAST, FLOOR)
+    rows = re.findall(r"^\| (\w+), (float\d+) \|(.*)\|$", README, re.M)
+    assert {(loop.lower(), dtype) for loop, dtype, _ in rows} == {key[:2] for key in took if key[0] != "seeds"}
+    for loop, dtype, cells in rows:
+        values = [took.get((loop.lower(), dtype, name)) for name in names]
+        wanted = ["-" if value is None else f"{float(f'{value:.3g}'):,.0f}" for value in values]
+        assert [cell.strip() for cell in cells.split("|")] == wanted
+    for name, words in ((JAX_FAST, r"fast loop in JAX is"), (JAX, r"readable loop is")):
+        said = re.search(words + r" ([\d.]+) (?:times as fast as the script at float32 )?and ([\d.]+) times", README)
+        shares = [f"{took['spiral', d, NUMPY] / took['spiral', d, name]:.1f}" for d in ("float32", "float64")]
+        assert list(said.groups()) == shares
 
 
 def test_every_verdict_is_explained():

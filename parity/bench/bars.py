@@ -77,7 +77,7 @@ def draw(panels: Sequence[Panel], below: str, path: str | Path) -> None:
         low, high = (10.0 ** round_(math.log10(of(shown))) for round_, of in ((math.floor, min), (math.ceil, max)))
         axes.set_xscale("log")
         axes.set_xlim(low, 3 * high)  # whole decades, so that a bar's length means its orders of magnitude
-        axes.xaxis.set_major_formatter(lambda value, _: duration(float(f"{value:.6g}")))
+        axes.xaxis.set_major_formatter(lambda value, _: duration(value))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.invert_yaxis()
         for side in ("top", "right"):

@@ -15,9 +15,10 @@ def count(number: float) -> str:
     """A large number in three digits.
 
     Examples:
-        >>> count(1234567.0), count(12.0)
-        ('1.23 M', '12')
+        >>> count(1234567.0), count(12.0), count(999_999.0)
+        ('1.23 M', '12', '1 M')
     """
+    number = float(f"{number:.3g}")  # before its prefix is chosen
     for size, prefix in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size:
             return f"{number / size:.3g}{prefix}"

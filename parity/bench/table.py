@@ -13,9 +13,10 @@ def duration(seconds: float) -> str:
     """Seconds in three digits with their unit.
 
     Examples:
-        >>> duration(0.00123), duration(12.3), duration(4.56e-8)
-        ('1.23 ms', '12.3 s', '45.6 ns')
+        >>> duration(0.00123), duration(12.3), duration(4.56e-8), duration(0.0009999)
+        ('1.23 ms', '12.3 s', '45.6 ns', '1 ms')
     """
+    seconds = float(f"{seconds:.3g}")  # before its unit is chosen: 999.9 us are 1 ms
     size, unit = next(((s, u) for s, u in UNITS if seconds >= s), UNITS[-1])
     return f"{seconds / size:.3g} {unit}"
 

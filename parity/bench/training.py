@@ -14,7 +14,7 @@ from parity.bench import numpy_loops
 from parity.bench.bars import Bar, Panel, draw
 from parity.bench.rounds import Clock, Spread, take_turns
 from parity.bench.table import duration, print_grid
-from parity.bench.variants import alike
+from parity.bench.variants import alike, compiled_anew
 from parity.cases import loops as inputs_of
 from parity.cases.network import train_in_numpy
 from parity.environment import environment
@@ -168,7 +168,7 @@ def measure(
     rows: list[Row] = []
     turns = partial(take_turns, rounds=rounds, seconds=seconds, clock=clock)
     work = [(loop, dtype) for loop in LOOPS for dtype in ("float32", "float64")]
-    with alike(threads, device):
+    with alike(threads, device), compiled_anew():
         for done, (loop, dtype) in enumerate(work):
             progress(f"{loop.name} at {dtype}", done, len(work) + 1)
             with jax.enable_x64(dtype == "float64"):
