@@ -87,6 +87,15 @@ def explained(training: "Training", runs: Runs, found: list[Finding], step: int)
     return plain
 
 
+def unstepped(training: "Training") -> Parting | None:
+    """Of curves that part where no single step does, since torch keeps a state that JAX has not: why."""
+    proven = _setting(training)
+    if proven is None:
+        return None
+    told = "no single step parts; what torch's optimizer keeps between steps is what jax's has not"
+    return Parting(-1, told, *proven)
+
+
 def _setting(training: "Training") -> tuple[str, str] | None:
     """The setting in which the two optimizers differ, by experiments on parameters and gradients of their own."""
     from parity.checking.causes import explain_optimizer

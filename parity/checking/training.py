@@ -10,7 +10,7 @@ import numpy as np
 from parity.checking.curves import FORCED, before_parting
 from parity.checking.matching import listed
 from parity.checking.models import Models, jax_state, sides
-from parity.checking.parting import ORDER, Parting, explained
+from parity.checking.parting import ORDER, Parting, explained, unstepped
 from parity.checking.question import Question
 from parity.checking.runs import Runs, SideError, first_line, run_side
 from parity.checking.structure import compare_structure
@@ -83,6 +83,12 @@ class Training:
             return replace(
                 finding, torch_path=f"gradient of {name}", jax_path=f"gradient of {self.models.match.beside(name)}"
             )
+        if kind == PARAMETERS and finding.verdict is Verdict.STRUCTURE and self._summed(name):
+            message = (
+                f"torch trains {' and '.join(self._summed(name))}, of which jax has the sum alone, so that torch's two "
+                "move it twice as far: freeze one of torch's, with its numbers 0, or train jax's at twice the rate"
+            )
+            return replace(self.models.told(finding), message=message)
         if kind == OPTIMIZER and "/" in name:
             slot, _, parameter = name.partition("/")
             jax = f"{self.beside.get(slot, slot)} of {self.models.match.beside(parameter)}"
@@ -90,6 +96,11 @@ class Training:
         if kind == OPTIMIZER:
             return replace(finding, torch_path=f"{name} of the optimizer", jax_path=f"{name} of the optimizer")
         return self.models.told(finding)
+
+    def _summed(self, name: str) -> tuple[str, ...]:
+        """Torch's two parameters of which JAX has the sum, where this is one of them."""
+        added = self.models.match.correspondence.added  # type: ignore[union-attr]  # prepared with one
+        return next(((first, second) for second, first in added.items() if name in (first, second)), ())
 
 
 def train(models: Models, question: Question, result: CaseResult) -> CaseResult:
@@ -120,6 +131,8 @@ def train(models: Models, question: Question, result: CaseResult) -> CaseResult:
     except (SideError, MissingFramework) as raised:
         missing = isinstance(raised, MissingFramework)
         return replace(result, error=str(raised), missing=missing)
+    if cause is None and not training.forced and any(f.stage == "curve" and not f for f in found):
+        cause = unstepped(training)
     if cause is not None:
         found = [_with(cause, f, why=cause.kinds == ORDER) if f.stage == "curve" and not f else f for f in found]
     return replace(

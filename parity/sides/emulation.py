@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -17,12 +18,16 @@ class Emulation:
         settings: By name, such as {"scale": "1 / sqrt(head)"}.
         run: run(sources by name) -> tensor, in torch's layout.
         names: Of the sources that it takes, where a family has variants of one emulation.
+        number: The setting that may be any number; "" where none may.
+        at: at(sources by name, number) -> tensor: the same with that number.
     """
 
     family: str
     settings: Mapping[str, str]
     run: Callable[[Tensors], torch.Tensor]
     names: tuple[str, ...] = ()
+    number: str = ""
+    at: Callable[[Tensors, Any], torch.Tensor] | None = None
 
     def but(self, other: "Emulation") -> list[tuple[str, str, str]]:
         """(setting, own value, the other's) where they differ."""

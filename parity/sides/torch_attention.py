@@ -68,7 +68,8 @@ def attention(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Ten
 def unusual(usual: Emulation, names: tuple[str, ...]) -> Iterator[Emulation]:
     """The same attention in any order, with one setting that few mean: a mask that is none, another softmax axis.
 
-    The order is free since behind such a fault nothing tells a query from a key, and a map may have them exchanged.
+    Order and split are free since behind such a fault nothing tells a query from a key, and a map may have them
+    exchanged, or taken by heads where torch has three blocks.
 
     Args:
         usual: What torch computes.
@@ -77,21 +78,28 @@ def unusual(usual: Emulation, names: tuple[str, ...]) -> Iterator[Emulation]:
     Yields:
         Emulations.
     """
-    for order, (setting, values) in itertools.product(itertools.permutations(ORDER), UNUSUAL.items()):
+    splits = (usual.settings["split"],) if usual.settings["split"] == "apart" else ("3 blocks", "by head")
+    for split, order, (setting, values) in itertools.product(splits, itertools.permutations(ORDER), UNUSUAL.items()):
         if setting == "masked" and usual.settings["mask"] == "none":
             continue
         for value in values:
-            yield _emulation(names, {**usual.settings, "order": ", ".join(order), setting: value})
+            yield _emulation(names, {**usual.settings, "order": ", ".join(order), "split": split, setting: value})
 
 
 def _emulation(names: tuple[str, ...], settings: Mapping[str, str]) -> Emulation:
-    def run(given: Tensors) -> torch.Tensor:
-        heads = int(settings["heads"])
+    heads = int(settings["heads"])
+
+    def at(given: Tensors, scale: Any) -> torch.Tensor:
         three = _three(given, names, settings["split"], heads)
         parts = [three[ORDER.index(n)] for n in settings["order"].split(", ")]
-        return _attend(parts, given, heads, settings)
+        return _attend(parts, given, heads, settings, scale)
 
-    return Emulation("attention", settings, run, names)
+    def run(given: Tensors) -> torch.Tensor:
+        three = _three(given, names, settings["split"], heads)
+        width = three[0].shape[-1]
+        return at(given, SCALES[settings["scale"]](width // heads, width))
+
+    return Emulation("attention", settings, run, names, "scale", at)
 
 
 def _three(given: Tensors, names: tuple[str, ...], split: str, heads: int) -> tuple[torch.Tensor, ...]:
@@ -104,7 +112,9 @@ def _three(given: Tensors, names: tuple[str, ...], split: str, heads: int) -> tu
     return tuple(t.flatten(-2) for t in per_head.unbind(-2))
 
 
-def _attend(parts: list[torch.Tensor], given: Tensors, heads: int, settings: Mapping[str, str]) -> torch.Tensor:
+def _attend(
+    parts: list[torch.Tensor], given: Tensors, heads: int, settings: Mapping[str, str], scale: Any
+) -> torch.Tensor:
     split, _, joined = settings["heads split, joined"].partition(", ")
 
     def apart(x: torch.Tensor) -> torch.Tensor:
@@ -113,8 +123,7 @@ def _attend(parts: list[torch.Tensor], given: Tensors, heads: int, settings: Map
         return x.reshape(*x.shape[:-1], -1, heads).permute(0, 3, 1, 2)
 
     q, k, v = map(apart, parts)
-    width = parts[0].shape[-1]
-    scores = q @ k.transpose(-1, -2) * SCALES[settings["scale"]](width // heads, width)
+    scores = q @ k.transpose(-1, -2) * scale
     for keep in _kept(scores, given, settings["mask"]):
         scores = scores.masked_fill(~keep, _filling(settings["masked"], scores))
     out = scores.softmax(-1 if settings["softmax over"] == "keys" else -2) @ v

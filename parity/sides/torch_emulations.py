@@ -46,12 +46,20 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "activation": ("gelu's form", "another function", "a slope", "none", "a residual connection missing or added"),
+    "activation": (
+        "gelu's form",
+        "another function",
+        "a slope",
+        "none",
+        "one after a sum",
+        "its input times a number",
+        "a residual connection missing or added",
+    ),
     "pooling": ("maximum or average", "count_include_pad", "ceil_mode", "padding", "window"),
     "resize": ("mode", "align_corners", "antialias"),
     "reduction": ("mean, sum, maximum, first or last", "axes"),
     "attention": (
-        "scale",
+        "scale, of any number",
         "number of heads",
         "order of query, key and value",
         "heads before or after their width",
@@ -60,7 +68,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "softmax over queries",
     ),
     "order": ("channels first or last before a flatten", "two axes exchanged", "an axis reversed"),
-    "size": ("times a number, such as 1/255 or sqrt(width)",),
+    "size": ("times a number, such as 1/255 or sqrt(width)", "one part of a sum times a number"),
     "gradient": ("stopped",),
     "dtype": ("a cast to half precision, such as a softmax in bfloat16", "TF32 and bfloat16 products"),
 }
@@ -106,14 +114,16 @@ def _pointwise(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Te
         for chosen in itertools.combinations(floating, size):
             for name, function in known.items():
 
-                def run(given: Tensors, chosen: Any = chosen, function: Any = function) -> torch.Tensor:
+                def at(given: Tensors, times: Any, chosen: Any = chosen, function: Any = function) -> torch.Tensor:
                     first = given[chosen[0]]
                     total = first
                     for other in chosen[1:]:
                         total = total + given[other].reshape(first.shape)
-                    return function(total)
+                    return function(total if times is None else times * total)
 
-                yield Emulation("activation", {"sum of": " + ".join(chosen), "activation": name}, run)
+                settings = {"sum of": " + ".join(chosen), "activation": name}
+                run = functools.partial(at, times=None)
+                yield Emulation("activation", settings, run, (), "its input times", at)
 
 
 def _pooled(sources: Tensors, modules: Sequence[nn.Module], arrived: torch.Tensor) -> Iterator[Emulation]:

@@ -36,7 +36,10 @@ def losses(output: torch.Tensor, targets: torch.Tensor) -> Iterator[tuple[str, d
         "huber": F.huber_loss,
         "binary cross entropy of logits": F.binary_cross_entropy_with_logits,
         "binary cross entropy of probabilities": F.binary_cross_entropy,
-        "KL divergence of log-probabilities": F.kl_div,
+        # Torch's own mean is this one, and warns that it is not the mean over rows.
+        "KL divergence of log-probabilities": lambda o, t, reduction: getattr(
+            F.kl_div(o, t, reduction="none"), reduction
+        )(),
     }
     for name, function in families.items():
         for reduction, scale in ((r, s) for r in ("mean", "sum", "sum / rows") for s in (1.0, 0.5)):

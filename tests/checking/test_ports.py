@@ -43,7 +43,7 @@ def explained(fault: Planted) -> None:
     assert not report
     assert report.first.torch_path.startswith(fault.layer), str(report)
     if fault.cause is None:
-        assert fault.why
+        assert fault.why in f"{report.first.message} {report.first.note}"
         assert not any(f.cause for f in report.findings)
     else:
         assert fault.cause in report.cause.text

@@ -97,9 +97,10 @@ def test_the_gradients_are_those_of_the_loss_itself():
     [
         (jax_cross_entropy(reduce=jnp.sum), "reduction sum, torch has mean"),
         (jax_cross_entropy(smoothing=0.1), "label_smoothing 0.1, torch has 0"),
-        (lambda output, targets: 1.1 * jax_cross_entropy()(output, targets), ""),
+        (lambda output, targets: 1.1 * jax_cross_entropy()(output, targets), "the loss times 1.1"),
+        (lambda output, targets: jax_cross_entropy()(output, targets) + 0.1 * (output**2).mean(), ""),
     ],
-    ids=["reduction", "label smoothing", "a factor that no catalogue has"],
+    ids=["reduction", "label smoothing", "a factor", "a term that no catalogue has"],
 )
 def test_a_fault_of_the_loss_is_told_at_the_stage_of_the_loss(jax_loss, cause):
     report = check(loss=(torch_cross_entropy, jax_loss))

@@ -28,8 +28,8 @@ class Planted:
         port: The module of this folder.
         edits: (a piece of the port's source, what stands in its place); every place that has it.
         layer: What the first finding's path on torch's side begins with.
-        cause: A part of the cause that is named; None where none is, and `why` says why not.
-        why: Of a fault without a cause.
+        cause: A part of the cause that is named; None where none is.
+        why: Of a fault without a cause: a part of what its finding says instead, of what it means or of what was tried.
         fix: A part of the fix.
         damage: Changes the JAX model once it holds torch's weights; it then is checked as a port that was filled.
         options: Of `parity.check`.

@@ -1,6 +1,6 @@
 """How ports of convolutions go wrong: padding, strides, dilation, the crop of a transposed one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,26 @@ def geometry(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator[Su
                 "torch.nn.Conv2d",
                 {name: theirs},
             )
+
+
+def turned(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator[Suspect]:
+    """Height and width of the images, or of a kernel, exchanged."""
+    if not is_a(module, "Conv2d") or module.kernel_size[0] != module.kernel_size[1]:
+        return
+
+    def exchanged(own: Callable[..., Any]) -> Callable[..., Any]:
+        def run(inputs: Any, parameters: Any, buffers: Any) -> Any:
+            return own(inputs, {**parameters, "0.weight": parameters["0.weight"].transpose(2, 3)}, buffers)
+
+        return run
+
+    yield Suspect(
+        "its kernel lies with height and width exchanged, or its images do",
+        "With torch's kernel turned",
+        "transpose images as jnp.transpose(x, (0, 2, 3, 1)), kernels as (2, 3, 1, 0)",
+        "several converters",
+        torch=exchanged,
+    )
 
 
 def transposed_geometry(lesson: Lesson, step: Step, module: Any, layer: Any) -> Iterator[Suspect]:

@@ -1,11 +1,13 @@
 """Why two losses or two optimizers differ: torch's with one setting changed is what JAX has."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from parity.checking.causes.between import CLOSE
+from parity.checking.causes.arrived import named_number
+from parity.checking.causes.case import CLOSE
 from parity.checking.teacher import roundings
 from parity.checking.work import Task, examine
 from parity.numerics import Finding, Verdict
@@ -49,9 +51,12 @@ def explain_loss(
     given = tensor(np.asarray(output, np.float64)), tensor(targets)
     every = list(losses(*given))
     value = np.asarray(float(torch_loss(*given)))
-    theirs = next((s for _, s, f in every if roundings(value, np.asarray(float(f(*given)))) <= CLOSE), {})
+    theirs = next((s for _, s, f in every if _gives(f, given, value)), {})
     every.sort(key=lambda item: sum(item[1].get(n) != v for n, v in theirs.items()))
+    wanted = _jax_value(jax_loss, arrays)
     for _, settings, function in every:
+        if not _gives(function, given, wanted):
+            continue
         proof = _judged(function, jax_loss, arrays, ("output",))
         if all(proof):
             apart = [(n, v, theirs.get(n, "something else")) for n, v in settings.items() if v != theirs.get(n)]
@@ -59,7 +64,54 @@ def explain_loss(
             return f"{said}. With JAX's in torch's place they agree ({LOSSES})", "; ".join(
                 f"{n}: {o}" for n, _, o in apart
             )
+    return _numbered_loss(torch_loss, jax_loss, given, arrays, wanted)
+
+
+def _numbered_loss(
+    torch_loss: Callable[..., Any],
+    jax_loss: Callable[..., Any],
+    given: tuple[Any, Any],
+    arrays: dict[str, Any],
+    value: np.ndarray,
+) -> tuple[str, str] | None:
+    """Torch's own loss times a number, or of the output times a number: a temperature."""
+    from parity.sides.torch_fitted import fitted
+
+    output, targets = given
+    wanted = output.new_tensor(float(value)).reshape(1)
+    kinds: dict[str, Callable[..., Any]] = {
+        "the loss": lambda o, t, number: torch_loss(o, t) * number,
+        "the output": lambda o, t, number: torch_loss(o * number, t),
+    }
+    for what, function in kinds.items():
+        number = fitted(functools.partial(_one, function, output, targets), wanted)
+        if not number:
+            continue
+        told, exact = named_number(number, output.shape)
+
+        def changed(o: Any, t: Any, function: Any = function, exact: float = exact) -> Any:
+            return function(o, t, exact)
+
+        if all(_judged(changed, jax_loss, arrays, ("output",))):
+            cause = f"{what} times {told}, which torch has not. With JAX's in torch's place they agree ({LOSSES})"
+            return cause, f"leave out the factor {told} of {what}"
     return None
+
+
+def _gives(function: Callable[..., Any], given: tuple[Any, Any], wanted: np.ndarray) -> bool:
+    try:
+        return roundings(wanted, np.asarray(float(function(*given)))) <= CLOSE
+    except (RuntimeError, IndexError, ValueError):  # classes that are none of it, probabilities beyond 1
+        return False
+
+
+def _one(function: Callable[..., Any], output: Any, targets: Any, number: Any) -> Any:
+    return function(output, targets, number).reshape(1)
+
+
+def _jax_value(jax_loss: Callable[..., Any], arrays: dict[str, Any]) -> np.ndarray:
+    run = _jax_side(jax_loss, lambda **both: jax_loss(*both.values())).run(arrays, dtype="float64", wrt=())
+    return next(iter(run.tensors.values()))
 
 
 def judge_loss(

@@ -15,6 +15,7 @@ CATALOGUE = (
     norms.biased_variance,
     tensors.missing_affine,
     convolutions.geometry,
+    convolutions.turned,
     convolutions.transposed_geometry,
     tensors.masked_rows,
     tensors.head_count,

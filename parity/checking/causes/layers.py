@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from parity.checking.causes.layer_catalogue import suspects
-from parity.checking.causes.suspect import Suspect, proven, told
+from parity.checking.causes.suspect import Suspect, proven, told, untold
 from parity.checking.teacher import Lesson, Step, judge_layer
 from parity.numerics import Finding
 from parity.sides.inputs import rebuild
@@ -39,5 +39,9 @@ def explain_layer(lesson: Lesson, step: Step, findings: list[Finding]) -> list[F
         patched = layer.patched(**attributes) if attributes else layer
         return judge_layer(lesson, replace(step, meeting=meeting), patched, torch=torch)
 
-    found = proven(list(suspects(lesson, step, module, layer)), experiment)
-    return findings if found is None else told(findings, *found)
+    fitting = list(suspects(lesson, step, module, layer))
+    found = proven(fitting, experiment)
+    if found is None:
+        nothing = "nothing, since its settings fit no entry of the catalogue"
+        return untold(findings, [s.cause for s in fitting] or [nothing])
+    return told(findings, *found)

@@ -64,6 +64,12 @@ def told(findings: Sequence[Finding], suspects: Sequence[Suspect], proof: Sequen
     return [f if f else replace(f, cause=cause, fix=fix) for f in findings]
 
 
+def untold(findings: Sequence[Finding], tried: Sequence[str]) -> list[Finding]:
+    """The findings that differ, without a cause, with a note of what was tried."""
+    note = f"no cause is named; tried, and none explains it: {', '.join(tried)}"
+    return [f if f else replace(f, note="; ".join(filter(None, (f.note, note)))) for f in findings]
+
+
 def _subsets(suspects: Sequence[Suspect]) -> Iterator[tuple[Suspect, ...]]:
     for size in range(1, min(TOGETHER, len(suspects)) + 1):
         for chosen in itertools.combinations(suspects, size):
