@@ -41,14 +41,7 @@ def parted_layers(torch: Recording, jax: Recording, dtype: str) -> tuple[list[Fi
     placed = {name: place for place, name in enumerate(of_torch.full.tensors)}
     order = sorted(known.layers, key=lambda layer: placed.get(f"{GIVES}{_names(layer)[-1]}", 0))
     layers = {layer.name: layer for layer in order}
-    left = _as_jax(of_torch, order)
-    names = [f"{kind}{name}" for kind in (GIVES, REACHES) for name in layers]
-    names = [n for n in names if n in left.full.tensors and n in of_jax.full.tensors]
-    names = [n for n in names if left.full.tensors[n].shape == of_jax.full.tensors[n].shape]
-    lacking = {side: part.lacking for side, part in (("torch", left), ("jax", of_jax)) if part.lacking}
-    runs = Runs({}, left.full, of_jax.full, left.working, of_jax.working, dtype, None, "forward", lacking)
-    judged = judge_tensors(RecordedSide("torch", left), RecordedSide("jax", of_jax), runs, names, torch.device)
-    told = [_told(f, layers) for f in judged]
+    told = [_told(f, layers) for layer in order for f in _judged(of_torch, of_jax, layer, torch.device)]
     gives, reaches = ([f for f in told if f.stage == stage] for stage in (LAYER, GRADIENT))
     wrong = [f for f in gives if not f] + [f for f in reversed(reaches) if not f]
     if not wrong:
@@ -65,6 +58,17 @@ def parted_layers(torch: Recording, jax: Recording, dtype: str) -> tuple[list[Fi
     later = [replace(f, follows=first.label) for f in wrong[1:]]
     agree = sum(bool(f) for f in told)
     return [first, *later], f"layers: compared as they were recorded; {agree} comparisons agree"
+
+
+def _judged(of_torch: Recorded, of_jax: Recorded, layer: RecordedLayer, device: str) -> list[Finding]:
+    """One layer: of the arrays in the file no more than its own are read, and none is kept."""
+    left = _as_jax(of_torch, [layer])
+    names = [f"{kind}{layer.name}" for kind in (GIVES, REACHES)]
+    names = [n for n in names if n in left.full.tensors and n in of_jax.full.tensors]
+    names = [n for n in names if left.full.tensors[n].shape == of_jax.full.tensors[n].shape]
+    lacking = {side: part.lacking for side, part in (("torch", left), ("jax", of_jax)) if part.lacking}
+    runs = Runs({}, left.full, of_jax.full, left.working, of_jax.working, of_jax.dtype, None, "forward", lacking)
+    return judge_tensors(RecordedSide("torch", left), RecordedSide("jax", of_jax), runs, names, device)
 
 
 def _counted(number: int, what: str) -> str:

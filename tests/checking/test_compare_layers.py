@@ -11,7 +11,16 @@ import pytest
 import torch
 
 import parity
-from parity.trace import RecordedLayer, RecordedMatch, Recording, Spooled, TraceError
+from parity.trace import (
+    Measured,
+    Recorded,
+    RecordedLayer,
+    RecordedMatch,
+    Recording,
+    Spooled,
+    Trace,
+    TraceError,
+)
 
 
 def recorded(model: Any, twin: Any, weights: Any, inputs: tuple[Any, ...], path: Any, **options: Any) -> parity.Report:
@@ -91,7 +100,6 @@ def test_a_layer_is_torchs_rows_or_several_of_torchs_side_by_side():
 
 def test_layers_that_take_what_torchs_recording_has_not_are_refused():
     from parity.checking.compare_layers import _as_jax
-    from parity.trace import Recorded, Trace
 
     part = Recorded("float64", Trace({"forward/layer.a": np.zeros((2, 3))}), None, "no float64")
     cut = _as_jax(part, [RecordedLayer("q", "q", ("a",), (0, 2))])
@@ -157,6 +165,29 @@ def test_a_recording_holds_the_layers_of_one_run_at_a_time_and_reads_back_one_by
         ):
             assert list(own) == list(other)
             assert all(own[name].tobytes() == other[name].tobytes() for name in own)
+
+
+def of_layers(framework: str, depth: int, match: RecordedMatch | None) -> Recording:
+    """A recording whose layers, each of an array of ones, lie in a file."""
+    names = [f"forward/layer.{k}" for k in range(depth)]
+
+    def spooled() -> Spooled:
+        held = Spooled()
+        held.update({name: np.ones((2, 3)) for name in names})
+        return held
+
+    part = Recorded("float32", Trace(spooled()), Trace(spooled()), measured=Measured(response=spooled()))
+    return Recording(framework, (part,), layers=(part,), model=match)
+
+
+@pytest.mark.parametrize("depth", [4, 40])
+def test_a_comparison_reads_one_layer_at_a_time(living, depth):
+    from parity.checking.compare_layers import parted_layers
+
+    taken = RecordedMatch(layers=tuple(RecordedLayer(str(k), str(k), (str(k),)) for k in range(depth)))
+    wrong, remark = parted_layers(of_layers("torch", depth, None), of_layers("jax", depth, taken), "float32")
+    assert (wrong, remark) == ([], f"layers: what {depth} layers gave, and the gradients that reached them, agree")
+    assert 0 < living.most <= 2 * FEW  # both sides', at both precisions, and how torch's answers to errors
 
 
 def test_the_check_above_sees_layers_that_are_held(living, monkeypatch):
