@@ -1,8 +1,7 @@
 """What a torch model does with its weights, in the order of execution: products, convolutions, scales and shifts."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,12 @@ import torch
 from parity.convert import torch_norms
 from parity.convert.affine import KNOWN, Affine
 from parity.convert.torch_arithmetic import ARITHMETIC
+from parity.convert.torch_memory import Seen, key, numpy_of, shared
 from parity.convert.torch_record import Convolution, Product, Record, Scaling
 from parity.sides.torch_modes import DispatchMode
 
 ALTERNATIVES = 6
 """Weights kept of one element that holds several, such as x + b + c; the latest."""
-
-WHOLE = 1 << 20
-"""Elements up to which a tensor is known again by all its numbers."""
 
 MOVES = frozenset(
     "view _unsafe_view reshape t transpose permute expand unsqueeze squeeze slice select split split_with_sizes unbind "
@@ -46,7 +43,7 @@ class Recorder(DispatchMode):
         super().__init__()
         self.record = Record()
         self._path = path
-        self._held: dict[Any, tuple[torch.Tensor, _Seen, list[Affine]]] = {}
+        self._held: dict[Any, tuple[torch.Tensor, Seen, list[Affine]]] = {}
         self._told: set[Any] = set()
         for tensor, ids in weights:
             self._set(tensor, [Affine.weights(ids)])
@@ -58,7 +55,7 @@ class Recorder(DispatchMode):
         name = func.overloadpacket.__name__
         held = [self.of(a) for a in args]
         nested = any(self.of(x) for a in args if isinstance(a, (list, tuple)) for x in a)
-        kept = _numpy if func._schema.is_mutable else _shared  # what is about to be written over is copied first
+        kept = numpy_of if func._schema.is_mutable else shared  # what is about to be written over is copied first
         before = [kept(a) if isinstance(a, torch.Tensor) and a.is_floating_point() else a for a in args]
         result = func(*args, **kwargs)
         if not nested and not any(held):
@@ -95,7 +92,7 @@ class Recorder(DispatchMode):
         """What a tensor holds of weights; nothing once it has been written over."""
         if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.numel() == 0:
             return []
-        found = self._held.get(_key(value))
+        found = self._held.get(key(value))
         if found is None or not found[1].still(value):
             return []
         return found[2]
@@ -104,7 +101,7 @@ class Recorder(DispatchMode):
         alternatives = alternatives[-ALTERNATIVES:]
         if not alternatives or not isinstance(tensor, torch.Tensor):
             return
-        self._held[_key(tensor)] = (tensor, _Seen(tensor), alternatives)
+        self._held[key(tensor)] = (tensor, Seen(tensor), alternatives)
         for affine in alternatives:
             if emit or affine.uniform:
                 self._emit(affine)
@@ -136,7 +133,7 @@ class Recorder(DispatchMode):
                 if not isinstance(value, torch.Tensor) or not value.is_floating_point():
                     return value
                 own = self.of(value)
-                affine = own[min(k, len(own) - 1)] if own else Affine.number(_numpy(value))
+                affine = own[min(k, len(own) - 1)] if own else Affine.number(numpy_of(value))
                 return torch.from_numpy(np.array((affine.coef, affine.ids, affine.off)[which]))
 
             parts = []
@@ -192,7 +189,7 @@ class Recorder(DispatchMode):
                 ids = np.flip(ids, tuple(range(2, ids.ndim)))
                 grouped = ids.reshape(groups, ids.shape[0] // groups, *ids.shape[1:])
                 ids = np.swapaxes(grouped, 1, 2).reshape(-1, grouped.shape[1], *ids.shape[2:])
-            self.record.add(Convolution(self._path(), _numpy(x) * pure[0], np.array(ids), _shared(bare), groups))
+            self.record.add(Convolution(self._path(), numpy_of(x) * pure[0], np.array(ids), shared(bare), groups))
             if not transposed and groups == 1 and not any(padding):
                 self._patches(x, ids, stride, args[5], pure[0])
         if held[2]:
@@ -200,7 +197,7 @@ class Recorder(DispatchMode):
             shifted = []
             for a in held[2]:
                 column = Affine(a.coef.reshape(shape), a.ids.reshape(shape), a.off.reshape(shape))
-                shifted.append(column.shifted(_numpy(bare)))
+                shifted.append(column.shifted(numpy_of(bare)))
             self._set(result, shifted, emit=True)
 
     def _patches(self, x: torch.Tensor, ids: np.ndarray, stride: Any, dilation: Any, scale: float) -> None:
@@ -213,7 +210,7 @@ class Recorder(DispatchMode):
             patches = patches.unfold(2 + axis, size, step)  # (N, C, *space, *kernel)
         space = len(kernel)
         rows = patches.permute(0, *range(2, 2 + space), 1, *range(2 + space, 2 + 2 * space))
-        flat = _numpy(rows).reshape(-1, int(np.prod(ids.shape[1:]))) * scale
+        flat = numpy_of(rows).reshape(-1, int(np.prod(ids.shape[1:]))) * scale
         self.record.add(Product(self._path(), flat, ids.reshape(ids.shape[0], -1).T))
 
 
@@ -236,19 +233,6 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
             yield from _tensors(item)
 
 
-def _key(tensor: torch.Tensor) -> Any:
-    return tensor.untyped_storage().data_ptr(), tensor.storage_offset(), tuple(tensor.shape), tensor.stride()
-
-
-def _numpy(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().numpy().copy()
-
-
-def _shared(tensor: torch.Tensor) -> np.ndarray:
-    """A tensor's own memory, for what is read at once."""
-    return tensor.detach().numpy()
-
-
 def _viewed(func: Any, affine: Affine, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Affine]:
     """Whole weights after a move: only their identities move."""
     ids = torch.from_numpy(affine.ids)
@@ -257,50 +241,3 @@ def _viewed(func: Any, affine: Affine, args: tuple[Any, ...], kwargs: dict[str, 
     except RuntimeError:  # the tensor was made contiguous on the way, its identities were not
         made = func(ids.contiguous(), *args, **kwargs)
     return [affine.moved(p.numpy()) for p in (made if isinstance(made, (tuple, list)) else [made])]
-
-
-class _Seen:
-    """A tensor's numbers as they were, so that it is known again once it has been written over.
-
-    A large one is known by a part of its numbers and by torch's count of writes. The count is read when it is first
-    asked for: while an operation runs, that of its result does not stand yet.
-    """
-
-    def __init__(self, tensor: torch.Tensor) -> None:
-        self.whole = tensor.numel() <= WHOLE or tensor.is_inference()
-        self.numbers, self.version = self._read(tensor).copy(), -1
-
-    def still(self, tensor: torch.Tensor) -> bool:
-        """Whether a tensor at the same place holds the same."""
-        if not self.whole:
-            self.version = tensor._version if self.version < 0 else self.version
-            if self.version != tensor._version:
-                return False
-        return np.array_equal(self.numbers, self._read(tensor))
-
-    def _read(self, tensor: torch.Tensor) -> np.ndarray:
-        parts = (slice(None, None, 1 if self.whole else max(1, n // 64)) for n in tensor.shape)
-        return _shared(tensor)[tuple(parts)]
-
-
-@contextmanager
-def module_paths(model: torch.nn.Module) -> Iterator[Callable[[], str]]:
-    """While this is entered, what is yielded tells the path of the module whose forward runs."""
-    names: Mapping[int, str] = {id(m): name for name, m in model.named_modules()}
-    stack: list[str] = []
-
-    def enter(module: torch.nn.Module, args: Any) -> None:
-        stack.append(names.get(id(module), stack[-1] if stack else ""))
-
-    def leave(module: torch.nn.Module, args: Any, output: Any) -> None:
-        stack.pop()
-
-    hooks = [
-        torch.nn.modules.module.register_module_forward_pre_hook(enter),
-        torch.nn.modules.module.register_module_forward_hook(leave),
-    ]
-    try:
-        yield lambda: stack[-1] if stack else ""
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from parity.convert.mapping_error import MappingError
-from parity.convert.torch_events import Recorder, module_paths
+from parity.convert.torch_events import Recorder
+from parity.convert.torch_paths import module_paths
 from parity.convert.torch_record import Record
 from parity.sides.inputs import is_float, leaves, rebuild, widened
 from parity.sides.torch_lift import Lifting
