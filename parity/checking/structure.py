@@ -1,5 +1,7 @@
 """Structure: names, shapes, dtypes and facts. Values are compared only where these hold."""
 
+import math
+
 import numpy as np
 
 from parity.checking.runs import Runs
@@ -49,9 +51,10 @@ def _differences(torch: Trace, jax: Trace, dtype: str, *, lifted: bool = False) 
     precision = "float64" if lifted else dtype
     found = []
 
-    def differ(name: str, message: str) -> None:
-        path = name.partition("/")[2]
-        found.append(Finding("structure", path, path, Verdict.STRUCTURE, message, dtype))
+    def differ(name: str, message: str, step: str = "") -> None:
+        stage, _, path = name.partition("/")
+        note = f"next: {step}" if step and stage == "forward" else ""
+        found.append(Finding("structure", path, path, Verdict.STRUCTURE, message, dtype, note=note))
 
     everything = dict.fromkeys([*torch.tensors, *torch.facts, *jax.tensors, *jax.facts])
     for name in everything:
@@ -59,19 +62,37 @@ def _differences(torch: Trace, jax: Trace, dtype: str, *, lifted: bool = False) 
             side for side, trace in (("torch", torch), ("jax", jax)) if name in trace.tensors or name in trace.facts
         ]
         if len(sides) == 1:
-            differ(name, f"only the {sides[0]} side returns it")
+            differ(name, f"only the {sides[0]} side returns it", "return it from both sides, or from none")
         elif (name in torch.facts) != (name in jax.facts):
             differ(name, "a string on one side, a tensor on the other")
         elif name in torch.facts:
             if not lifted and torch.facts[name] != jax.facts[name]:
                 differ(name, f"torch {torch.facts[name]!r}, jax {jax.facts[name]!r}")
         elif torch.tensors[name].shape != jax.tensors[name].shape:
-            differ(name, f"shapes differ: torch {torch.tensors[name].shape}, jax {jax.tensors[name].shape}")
+            shapes = torch.tensors[name].shape, jax.tensors[name].shape
+            differ(name, f"shapes differ: torch {shapes[0]}, jax {shapes[1]}", _reshaped(*shapes))
         else:
             left, right = (_kind(t, name) if lifted else _dtype(t, name) for t in (torch, jax))
             if left != right:
-                differ(name, f"dtypes differ in the {precision} run: torch {left}, jax {right}")
+                step = f"make it {left} on the jax side: look for .astype, dtype= and param_dtype= there"
+                differ(name, f"dtypes differ in the {precision} run: torch {left}, jax {right}", step)
     return found
+
+
+def _reshaped(torch: tuple[int, ...], jax: tuple[int, ...]) -> str:
+    """What brings JAX's array into torch's shape, as far as shapes tell.
+
+    Examples:
+        >>> _reshaped((2, 3, 8, 9), (2, 8, 9, 3))
+        "the axes are torch's in another order: return jnp.transpose(y, (0, 3, 1, 2))"
+    """
+    if sorted(torch) == sorted(jax):
+        if len(set(torch)) < len(torch):
+            return "the axes are torch's in another order: return jnp.transpose(y, ...) by torch's"
+        return f"the axes are torch's in another order: return jnp.transpose(y, {tuple(map(jax.index, torch))})"
+    if math.prod(torch) == math.prod(jax):
+        return f"as many numbers: return y.reshape({torch}), transposed before where torch flattens channels first"
+    return "return as many numbers from both: compare the layer sizes, paddings and slices before it"
 
 
 def _kind(trace: Trace, name: str) -> str:

@@ -93,7 +93,9 @@ def judge_curve(reading: CurveReading, *, torch_path: str, jax_path: str) -> Fin
         return replace(base, verdict=Verdict.SEMANTIC, step=step, message=nonfinite(errors64, "float64"))
     if horizon == 0:
         message = "rounding alone decides it: nothing can be compared pointwise"
-        return replace(base, verdict=Verdict.UNSTABLE, step=0, message=message)
+        more = "next: compare many seeds, parity.check_seeds(torch_train, jax_train), or a smaller learning rate"
+        note = "; ".join(filter(None, (base.note, more)))
+        return replace(base, verdict=Verdict.UNSTABLE, step=0, message=message, note=note)
     if not ratio64 <= 1.0:
         beyond = np.abs(reading.torch64[inside] - reading.jax64[inside]) > limit[inside]
         step = int(np.argmax(beyond.reshape(horizon, -1).any(axis=1)))

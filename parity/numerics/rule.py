@@ -86,7 +86,7 @@ def _judge_floating(reading: Reading, base: Finding) -> Finding:
                 f"the difference shrinks with precision (rho = {rho:.1e}), but is {ratio64:.1e} x the rounding bound: "
                 f"one side amplifies rounding; {worse} is further from float64"
             )
-            return replace(base, verdict=Verdict.UNSTABLE, message=message, worse=worse)
+            return _unstable(base, message, worse)
         shrinks = f"; does not shrink with precision (rho = {rho:.2g})" if reading.reference == "float64" else ""
         message = f"the formulas differ: {gap(reading.torch64, reading.jax64, at64, ratio64)}{shrinks}"
         return replace(base, verdict=Verdict.SEMANTIC, message=message)
@@ -107,11 +107,21 @@ def _judge_floating(reading: Reading, base: Finding) -> Finding:
             f"{worse} amplifies rounding {times:.1e} times where its inputs explain 1 and {better} has {other:.2g}: "
             f"{reading.dtype} keeps {_digits_lost(times)} digits less there"
         )
-        return replace(base, verdict=Verdict.UNSTABLE, message=message, worse=worse)
+        return _unstable(base, message, worse)
     without_power = powerlessness(reading, limits(reading, lam)[0]) if power >= 1.0 else ""
     if without_power:
         return replace(base, message=without_power)
     return replace(base, message=f"within {max(ratio64, ratio):.2g} of the rounding bound")
+
+
+def _unstable(base: Finding, message: str, worse: str) -> Finding:
+    """With where to look: the ways in which rounding is amplified that ports were seen to have."""
+    step = (
+        f"next: look on the {worse} side for a difference of near numbers, such as E[x^2] - E[x]^2 or 1 + erf, an exp "
+        "without its largest taken off, or a division by what may be small; give that part alone to parity.check"
+    )
+    note = "; ".join(filter(None, (base.note, step)))
+    return replace(base, verdict=Verdict.UNSTABLE, message=message, worse=worse, note=note)
 
 
 def slope(e64: Errors, e: Errors) -> float:

@@ -96,6 +96,7 @@ def test_an_unstable_side_is_named():
     report = parity.check(lambda x: F.layer_norm(x, (64,)), fast_variance, X + 3000)
     assert report.verdict is Verdict.UNSTABLE
     assert {f.worse for f in report.findings if not f} == {"jax"}
+    assert "next: look on the jax side" in report.first.note
 
 
 def test_a_cast_to_a_lower_precision_at_float32_is_a_matter_of_precision():
@@ -113,6 +114,7 @@ def test_a_cast_to_a_lower_precision_at_float32_is_a_matter_of_precision():
     ("jax_function", "message"),
     [
         (lambda x: x[:, :3], r"shapes differ: torch \(8, 64\), jax \(8, 3\)"),
+        (lambda x: x.T, r"next: the axes are torch's in another order: return jnp.transpose\(y, \(1, 0\)\)"),
         (lambda x: {"y": x}, "only the torch side returns it"),
         (lambda x: x.astype(jnp.bfloat16), "dtypes differ in the float32 run: torch float32, jax bfloat16"),
         (lambda x: x > 0, "torch float32, jax boolean"),
@@ -124,7 +126,8 @@ def test_a_different_structure_is_told_before_any_value(jax_function, message):
     assert report.first.stage == "structure"
     import re
 
-    assert re.search(message, report.first.message)
+    assert re.search(message, f"{report.first.message} {report.first.note}")
+    assert report.first.note.startswith("next: ")
 
 
 def test_a_side_that_raises_is_named_and_the_check_goes_on_to_report_it():
