@@ -12,13 +12,14 @@ import json
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from parity.bench.bars import Bar, Panel, draw
+from parity.bench.check_parts import PARTS, parts
 from parity.bench.gpt2_pair import Size, both, weight_map
 from parity.bench.table import print_grid
 from parity.environment import environment
@@ -40,12 +41,14 @@ class Cost:
         clock: Seconds on the clock.
         peak: Largest memory of its process by then, in bytes, the frameworks and the models included.
         verdict: Of a check.
+        parts: Of a check: what of the processor seconds went into what.
     """
 
     processor: float
     clock: float
     peak: int
     verdict: str = ""
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,9 +180,9 @@ def checked(layers: int, size: Size) -> Cost:
 
     torch_model, jax_model, tokens = both(layers, size)
     weights = weight_map(torch_model, jax_model)
-    with _Measured() as measured:
+    with parts() as clock, _Measured() as measured:
         report = parity.check(torch_model, jax_model, tokens, weights=weights)
-    return measured.cost(str(report.verdict))
+    return replace(measured.cost(str(report.verdict)), parts=clock.spent)
 
 
 def mapped(layers: int, size: Size) -> Cost:
@@ -262,6 +265,7 @@ def print_table(table: Table, console: "Console") -> None:
     lines += [[name, *(f"{row.bare[name].processor:.1f}" for row in table.rows)] for name in BARE]
     lines.append(line("all bare runs", lambda row: f"{row.needed:.1f}"))
     lines.append(line(CHECK, lambda row: f"{row.check.processor:.1f}"))
+    lines += [[f"  {part}", *(f"{row.check.parts.get(part, 0.0):.1f}" for row in table.rows)] for part in PARTS]
     lines.append(line("times the bare runs", lambda row: f"{row.ratio:.2f}"))
     lines.append(line("verdict", lambda row: row.check.verdict))
     lines.append(line("clock: bare runs", lambda row: f"{sum(c.clock for c in row.bare.values()):.1f}"))

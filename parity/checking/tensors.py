@@ -10,6 +10,7 @@ from parity.checking.kinks import at_kinks
 from parity.checking.precision import Emulations, explained
 from parity.checking.recorded import APART, RecordedSide
 from parity.checking.runs import ENSEMBLE, RESPONSE_STEP, Runs, response
+from parity.checking.watch import announce
 from parity.numerics import Finding, Reading, Verdict, asymmetric, float_format, judge
 from parity.numerics.pooling import MANY, pooled
 
@@ -60,6 +61,7 @@ def _judged(
 ) -> list[Finding]:
     """One Finding a tensor, from an ensemble of so many members."""
     readings = _readings(torch, jax, runs, names, device, members)
+    announce("comparing")
     uneven = [n for n, reading in readings.items() if asymmetric(reading)]
     if uneven and not runs.lacking:
         conditioning, _ = response(torch, runs, uneven, device=device, operations=False)

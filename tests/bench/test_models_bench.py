@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 import parity
-from parity.bench import gpt2_pair
+from parity.bench import check_parts, gpt2_pair
 from parity.bench import models as bench
+from parity.sides.mapped import MappedSide
 
 SMALL = gpt2_pair.Size(width=24, heads=2, length=8, vocabulary=32)
 
@@ -38,6 +39,15 @@ def test_every_bare_run_is_counted_and_the_ratio_is_of_their_sum(table):
     assert row.ratio == pytest.approx(row.check.processor / row.needed)
     assert row.parameters == sum(p.numel() for p in gpt2_pair.both(1, SMALL)[0].parameters())
     assert all(0 < cost.peak < 2**40 for cost in (*row.bare.values(), row.check))
+
+
+def test_all_of_a_check_is_told_apart_and_nothing_of_that_stays(table):
+    (row,) = table.rows
+    assert tuple(row.check.parts) == check_parts.PARTS
+    assert all(seconds > 0.0 for seconds in row.check.parts.values())
+    assert sum(row.check.parts.values()) == pytest.approx(row.check.processor, abs=0.02)
+    assert MappedSide.translated.__name__ == "translated"
+    assert row.check.parts[check_parts.RUNS] > row.check.parts[check_parts.CARRIED]
 
 
 def test_the_table_has_a_column_a_depth_and_the_mapping_where_it_was_measured(table):
