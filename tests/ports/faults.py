@@ -60,7 +60,7 @@ TRANSFORMER = (
         "transformer",
         [(GELU, GELU.replace("(x)),", "(x)) / 2,"))],
         "h.0.ffn.1",
-        "its input times 0.5, torch has none",
+        "its input times 1/2, torch has none",
     ),
     Planted(
         "gelu: a number added to it",

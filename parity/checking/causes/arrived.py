@@ -104,8 +104,9 @@ def named_number(value: float, *shapes: tuple[int, ...]) -> tuple[str, float]:
     for width in dict.fromkeys(shape[-1] for shape in shapes if shape):
         named |= {f"sqrt({width})": math.sqrt(width), f"1 / sqrt({width})": width**-0.5, f"1/{width}": 1.0 / width}
     named |= {f"{value:.4g}": float(f"{value:.4g}"), f"1 / {1 / value:.4g}": 1.0 / float(f"{1 / value:.4g}")}
-    gap, text = min((abs(value / v - 1.0), n) for n, v in named.items())
-    return (text, named[text]) if gap < 1e-9 else (f"{value:.9g}", value)
+    close = (text for text, known in named.items() if abs(value / known - 1.0) < 1e-9)  # the plainest name first
+    text = next(close, "")
+    return (text, named[text]) if text else (f"{value:.9g}", value)
 
 
 def _quotient(above: np.ndarray, below: np.ndarray) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 from parity.checking.between import judge_functions
 from parity.checking.causes.arrived import activated, added, rearranged, scaled, stopped
 from parity.checking.causes.case import Case, Trial
-from parity.checking.causes.recognised import NAMES, recognised
+from parity.checking.causes.recognised import NAMES, numbered, recognised
 from parity.checking.causes.suspect import untold
 from parity.checking.teacher import Lesson, Step
 from parity.numerics import Finding, Verdict
@@ -49,6 +49,7 @@ def trials(case: Case) -> Iterator[Trial]:
     yield from stopped(case)
     yield from recognised(case, both=True)  # a sum in place of a mean is told as that, not as a factor
     yield from scaled(case)
+    yield from numbered(case)
     yield from added(case)
     yield from activated(case)
     yield from recognised(case, both=False)

@@ -51,6 +51,7 @@ class Case:
         silent: Sources that get a gradient in torch and none in JAX.
         missing: Those of them that are not on the way itself.
         tried: What was tried, in words, in order.
+        known: What torch's code was recognised as, all candidates, and the sources as tensors; None where it was not.
     """
 
     lesson: Lesson
@@ -62,6 +63,7 @@ class Case:
     silent: tuple[str, ...]
     missing: tuple[str, ...]
     tried: list[str] = field(default_factory=list)
+    known: tuple[Any, list[Any], Any] | None = None
 
     @classmethod
     def of(cls, lesson: Lesson, step: Step | None, of_torch: Any, of_jax: Any, arrays: Any) -> "Case | None":

@@ -87,8 +87,7 @@ def recognised(case: Case, *, both: bool) -> Iterator[Trial]:
             cause = f"{cause}, as without the residual connection"
             fix = "let what arrives from there reach the result: a residual connection adds it"
         yield Trial(cause, fix, source, case.emulated(own.run, target.shape))
-    if theirs is not None and theirs.at is not None and target.size >= ENOUGH and np.isfinite(jax).all():
-        yield from _numbered(case, theirs, every, tensors, jax)
+    case.known = None if theirs is None else (theirs, every, tensors)
 
 
 def _within(candidate: Any, theirs: Any) -> bool:
@@ -100,11 +99,17 @@ def _within(candidate: Any, theirs: Any) -> bool:
     return len([name for name in names if name not in free]) <= (1 if free else APART)
 
 
-def _numbered(case: Case, theirs: Any, every: list[Any], tensors: Any, jax: np.ndarray) -> Iterator[Trial]:
-    """Torch's code with a number of its own in it: a scale of attention, a factor before an activation."""
+def numbered(case: Case) -> Iterator[Trial]:
+    """Torch's code, if it was recognised, with another number in it: a scale of attention, an activation's factor."""
     from parity.sides.torch_emulations import tensor
     from parity.sides.torch_fitted import fitted
 
+    jax = case.unpacked(case.jax)
+    if case.known is None or jax.size < ENOUGH or not np.isfinite(jax).all():
+        return
+    theirs, every, tensors = case.known
+    if theirs.at is None:
+        return
     wanted = tensor(jax)
     case.tried.append(f"{theirs.family} with any number as {theirs.number}")
     alike = [c for c in every if c.at is not None and all(name in UNTOLD for name, *_ in c.but(theirs))]
