@@ -51,7 +51,8 @@ def bench(
     device: Annotated[Device, typer.Option(help="Where both sides run.")] = Device.CPU,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each side, on the CPU.")] = 1,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="Rounds at most, in which all take turns. Default: 15; training: 5.")
+        int | None,
+        typer.Option(min=1, help="Rounds at most, in which all take turns. Default: 15; layers: 100; training: 5."),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0.0, help="What a variant may take in the mean. Default: 3; training: 20.")

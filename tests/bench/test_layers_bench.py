@@ -52,7 +52,7 @@ def test_the_command_prints_the_table_and_writes_json(monkeypatch, tmp_path):
     file = tmp_path / "bench.json"
     result = CliRunner().invoke(app, ["bench", "layers", "--json", str(file)])
     assert result.exit_code == 0, result.output
-    assert "At most 1.05 times NNX's: 6 of 7." in result.stdout
+    assert "At most 1.05 times NNX's: 8 of 9." in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert json.loads(file.read_text())["wanted"] == 1.05
 
