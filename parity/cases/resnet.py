@@ -67,13 +67,13 @@ def labelled(rng: np.random.Generator, **sizes: Any) -> Inputs:
     return {**batch(rng, **sizes), "labels": rng.integers(0, CLASSES, size=BATCH)}
 
 
-def training(rng: np.random.Generator) -> Inputs:
-    """Images whose colour tells the class, in noise; a net of ResNet-18's depth, two channels wide.
+def training(rng: np.random.Generator, *, width: int = 2) -> Inputs:
+    """Images whose colour tells the class, in noise; a net of ResNet-18's depth, two channels wide where not told.
 
     Images of 16 x 16 leave 2 x 2 to the last norms, 32 values a channel in a batch of eight. Of 8 x 8 and in batches of
     four they left four values, and rounding alone decided the losses after five steps.
     """
-    state = drawn(rng, width=2, kernel=3)
+    state = drawn(rng, width=width, kernel=3)
     labels = np.arange(EXAMPLES) % CLASSES
     images = rng.normal(size=(EXAMPLES, 3, 16, 16)) + 0.5 * np.eye(3)[labels][:, :, None, None]
     order = np.concatenate([rng.permutation(EXAMPLES) for _ in range(-(-STEPS * BATCH // EXAMPLES))])

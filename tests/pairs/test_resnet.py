@@ -1,10 +1,12 @@
 """ResNet-18 on each side alone: what it is made of, what a step moves; and a stride in the wrong place is found."""
 
+import json
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
+from pairs.resnet_record import COMMAND, RECORD, WIDTH, asked
 
 from parity.cases import cases_of
 from parity.cases.resnet import batch, drawn, shapes
@@ -69,3 +71,14 @@ def test_the_stride_at_a_block_s_second_convolution_is_found(monkeypatch):
     case = next(case for case in cases_of("resnet") if case.name == "resnet.logits")
     result = run_case(replace(case, inputs=partial(batch, size=8, kernel=3, layers=(1, 1, 1, 1))))
     assert (result.stages["forward"], result.stages["gradient"]) == (Verdict.SEMANTIC, Verdict.SEMANTIC)
+
+
+def test_fifty_steps_in_full_width_are_on_record_and_agree_in_every_tensor():
+    record = json.loads(RECORD.read_text())
+    wanted = asked(WIDTH)
+    assert {key: record[key] for key in wanted} == wanted, f"the record is of another training: run {COMMAND}"
+    assert wanted["parameters"] == 11_168_832 + 512 * 3 + 3  # 11,689,512 of ResNet-18, the stem and the head smaller
+    assert not record["differ"]
+    assert all(what.endswith(" AGREE") for what in record["verdicts"])
+    # each parameter and its momentum, and each norm's two statistics and count, in the curve and in two single steps
+    assert record["verdicts"]["update AGREE"] == 2 * record["verdicts"]["curve AGREE"] >= 2 * 2 * wanted["tensors"]
