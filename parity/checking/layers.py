@@ -110,6 +110,8 @@ def _parts(
     directions = _directions(weights, modules, rules, every, lifted)
     if directions is not None:
         return directions
+    if not all(_one_matrix(weights, module, rules) for module in modules):
+        return None
     parts = []
     for module in dict.fromkeys(every[_leaf(r.jax)] for r in rules):
         carried, names = _carried(weights, rules, modules, module, every)
@@ -118,6 +120,12 @@ def _parts(
             return None
         parts.append(Part(modules, module, carried, rows, names))
     return parts
+
+
+def _one_matrix(weights: Any, module: str, rules: list[Any]) -> bool:
+    """Whether a torch module's output are the rows of one weight; those of attention, of several, are within it."""
+    names = {_leaf(r.torch) for r in rules}
+    return sum(n.startswith(f"{module}.") and len(weights.torch_shapes[n]) == 2 for n in names) <= 1
 
 
 def _directions(

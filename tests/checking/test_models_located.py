@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
 from flax import nnx
+from torch import nn
 from twins import MLP_MAP, TorchMLP, filled, mlp
 from twins.perceptron import IN
 
@@ -153,3 +156,40 @@ def test_a_model_that_runs_out_of_memory_is_told_as_such_with_what_to_try():
     told = report.results[0].error
     assert told.startswith("the torch side ran out of memory: RuntimeError")
     assert told.endswith("as do gradient=False (--no-gradient) and one dtype at a time (the jax side runs)")
+
+
+class TorchAttends(nn.Module):
+    """Torch's attention whole, and a linear layer after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attend, self.out = nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.gelu(self.out(x + self.attend(x, x, x, need_weights=False)[0]))
+
+
+class JaxAttends(nnx.Module):
+    """Its projections loose among the other layers, as no module of JAX's holds them alone."""
+
+    def __init__(self, *, approximate: bool) -> None:
+        rngs = nnx.Rngs(0)
+        self.q, self.k, self.v, self.o, self.last = (nnx.Linear(8, 8, rngs=rngs) for _ in range(5))
+        self.approximate = approximate
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        q, k, v = (layer(x).reshape(*x.shape[:2], 2, 4) for layer in (self.q, self.k, self.v))
+        weights = jax.nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k) / 2.0)
+        x = x + self.o(jnp.einsum("bhqk,bkhd->bqhd", weights, v).reshape(x.shape))
+        return nnx.gelu(self.last(x), approximate=self.approximate)
+
+
+@pytest.mark.part(0)
+def test_projections_that_torch_has_in_one_attention_do_not_stand_in_the_way_of_a_cause_behind_them():
+    torch.manual_seed(0)
+    model, x = TorchAttends(), np.random.default_rng(0).normal(size=(2, 5, 8))
+    weights = parity.map_weights(model, JaxAttends(approximate=False), x)
+    report = parity.check(model, JaxAttends(approximate=True), x, weights=weights)
+    assert report.first.stage == "layer", str(report)
+    assert "gelu (tanh), torch has gelu (erf)" in report.cause.text
+    assert parity.check(model, JaxAttends(approximate=False), x, weights=weights)

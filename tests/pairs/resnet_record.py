@@ -41,7 +41,7 @@ def asked(width: int) -> dict[str, Any]:
 
 
 def recorded(width: int) -> dict[str, Any]:
-    """Run the case in a width: what was asked, how many comparisons of each stage ended in which verdict, where and when."""
+    """Run the case in a width: what was asked, how many comparisons of each stage ended in which verdict, and where."""
     (case,) = (case for case in cases_of("resnet") if case.short_name == "train")
     result = run_case(replace(case, inputs=partial(training, width=width)))
     verdicts = collections.Counter(f"{f.stage} {f.verdict.value}" for f in result.findings)
