@@ -80,23 +80,31 @@ def locate(
         if not torch.same_under_hooks:
             message = "torch gives other numbers with hooks on its layers than without them"
             found.append(Finding("structure", "hooks", "hooks", Verdict.STRUCTURE, message, dtype))
-        found += _refused(lesson)
         judged = [item for step in lesson.steps for item in _step(lesson, step, causes)]
         if lesson.end > 1.0:
             judged += _between(lesson, None, causes)
         if all(judged):
             judged += _backwards(lesson, causes)
+        found += _refused(lesson, told=not all(judged))
     found += _told(_without_echoes(judged))
     return tuple(released(found) if alone else found)
 
 
-def _refused(lesson: Lesson) -> list[Finding]:
-    """Layers that could not be fed torch's input: a shape that differs is a fault, a scan around them is none."""
+def _refused(lesson: Lesson, *, told: bool) -> list[Finding]:
+    """Layers that could not be fed torch's input.
+
+    A scan around a layer is no fault. Nor is a shape that differs where the numbers tell of one: honest sides may pad
+    outside a convolution and inside it, and such a layer is judged with what lies between its neighbours.
+
+    Args:
+        lesson: The two models.
+        told: Whether something was found by its numbers.
+    """
     found = []
     for part in lesson.matching.parts:
         why = lesson.refused.get(part.jax)
         if why is not None:
-            verdict = Verdict.STRUCTURE if "shape" in why else Verdict.AGREE
+            verdict = Verdict.STRUCTURE if "shape" in why and not told else Verdict.AGREE
             message = f"not judged apart, but as what lies between its neighbours: {why}"
             found.append(Finding("layer", part.torch_path, part.jax, verdict, message, lesson.dtype, compared=False))
     return found

@@ -49,7 +49,7 @@ def with_layers(
     """
     if question.weights is None or not any(calls_for_layers(f) for f in result.findings):
         return result
-    why = "a function has no layers" if torch.kind == "function" else unfit(jax, found, drawn=drawn)
+    why = "a function has no layers" if torch.kind == "function" else unfit(jax, found, drawn=drawn, train=mode)
     if why:
         return _remarked(result, f"layers: not told apart, since {why}")
     try:
@@ -96,8 +96,8 @@ def calls_for_layers(finding: Finding) -> bool:
     return not finding and finding.stage in STAGES and finding.verdict in DIFFERENT
 
 
-def unfit(jax: JaxSide, found: Any, *, drawn: bool) -> str:
-    """Why two models cannot be taken apart; nothing where they can."""
+def unfit(jax: JaxSide, found: Any, *, drawn: bool, train: bool | None = True) -> str:
+    """Why two models cannot be taken apart; nothing where they can. In eval mode it is no dropout that draws."""
     if jax.kind == "function":
         return "a function has no layers"
     if jax.kind not in ("nnx", "linen"):
@@ -108,7 +108,8 @@ def unfit(jax: JaxSide, found: Any, *, drawn: bool) -> str:
         return "the weights went by name; weights=parity.map_weights(...) tells which layer is which"
     if not hasattr(found.weights, "torch_shapes"):
         return "weights= is no parity.WeightMap, which tells which layer is which"
-    return "both sides draw random numbers; train=False compares the layers without" if drawn else ""
+    way = "hand the draws in as inputs" if train is False else "train=False compares the layers without dropout's"
+    return f"both sides draw random numbers; {way}" if drawn else ""
 
 
 def _located(

@@ -193,3 +193,37 @@ def test_projections_that_torch_has_in_one_attention_do_not_stand_in_the_way_of_
     assert report.first.stage == "layer", str(report)
     assert "gelu (tanh), torch has gelu (erf)" in report.cause.text
     assert parity.check(model, JaxAttends(approximate=False), x, weights=weights)
+
+
+class TorchPads(nn.Module):
+    """Pads in front and convolves, as a causal convolution is written in torch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.conv = nn.Conv1d(2, 4, 1), nn.Conv1d(4, 3, 3, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(nn.functional.pad(self.first(x), (2, 0)))
+
+
+class JaxPads(nnx.Module):
+    """Pads inside of the convolution."""
+
+    def __init__(self, padding: str) -> None:
+        rngs = nnx.Rngs(0)
+        self.one = nnx.Conv(2, 4, (1,), rngs=rngs)
+        self.two = nnx.Conv(4, 3, (3,), padding=padding, use_bias=False, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.two(self.one(x.transpose(0, 2, 1))).transpose(0, 2, 1)
+
+
+@pytest.mark.part(0)
+def test_a_layer_that_honestly_has_another_shape_does_not_hide_that_its_numbers_differ():
+    torch.manual_seed(0)
+    model, x = TorchPads(), np.random.default_rng(0).normal(size=(2, 2, 6))
+    weights = parity.map_weights(model, JaxPads("CAUSAL"), x)
+    assert parity.check(model, JaxPads("CAUSAL"), x, weights=weights)
+    report = parity.check(model, JaxPads("SAME"), x, weights=weights)
+    assert report.verdict is Verdict.SEMANTIC, str(report)
+    assert (report.first.stage, report.first.torch_path) == ("layer", "conv"), str(report)
