@@ -74,7 +74,7 @@ LAYERS = (
     ),
     _convolution("Conv2d"),
     _convolution("Conv2d", batch=2, channels=256),
-    _convolution("Conv2d and ReLU, x 4", deep=4),
+    _convolution("4 x Conv2d, ReLU", deep=4),
     _convolution("Conv2d, 4 groups", 4),
     _convolution("Conv2d, depthwise", 64),
     Layer(
