@@ -97,6 +97,37 @@ def test_the_table_of_whole_trainings_is_that_of_the_run_on_record():
         said = re.search(words + r" ([\d.]+) (?:times as fast as the script at float32 )?and ([\d.]+) times", README)
         shares = [f"{took['spiral', d, NUMPY] / took['spiral', d, name]:.1f}" for d in ("float32", "float64")]
         assert list(said.groups()) == shares
+    assert "Sixteen seeds take less than half as long in turn as together by vmap, on a CPU." in README
+    for side in ("torch", "jax"):
+        assert took["seeds", "float32", f"{side} in turn"] < 0.5 * took["seeds", "float32", f"{side} vmap"]
+
+
+def test_torch_s_fast_spiral_step_enters_its_library_as_often_as_is_said():
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from parity.cases import loops
+    from parity.sides.inputs import rebuild
+    from torch_impl.loops import train_spiral
+
+    class Counted(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.count += not func.is_view
+            return func(*args, **(kwargs or {}))
+
+    def entered(steps: int) -> int:
+        given = rebuild(
+            loops.spiral(np.random.default_rng(0), steps=steps),
+            lambda _, leaf: torch.from_numpy(leaf) if isinstance(leaf, np.ndarray) else leaf,
+        )
+        with Counted() as counted:
+            train_spiral(**given)
+        return counted.count
+
+    assert entered(6) - entered(5) == 14
+    assert "Torch enters its library fourteen times a step" in README
 
 
 def test_every_verdict_is_explained():
