@@ -11,14 +11,11 @@ from parity.checking.question import Question
 from parity.checking.runs import SideError
 from parity.numerics import Finding, Verdict
 from parity.sides import raised
-from parity.sides.replay import Replay, replayable
+from parity.sides.replay import SEED, Replay, replayable
 from parity.sides.single import paired_outputs
 
 DRAWS = "random draws"
 """The path under which draws that differ are told."""
-
-SEED = 0
-"""Of the draws, where a model draws and no seed was asked for: without one each run would have masks of its own."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,12 @@ from typing import Any
 
 from parity.checking.matching import Match, match, match_names
 from parity.checking.models import arguments, mapped, modes_parted
-from parity.checking.outline import SEED
 from parity.checking.record_layers import Layers, jax_layers, torch_layers
 from parity.checking.runs import SideError
 from parity.sides import raised, side
 from parity.sides.given import as_jax_side, as_torch_side
 from parity.sides.mapped import FIXED, INPUTS, OWN, PARAMETERS, STATE
-from parity.sides.replay import Replay, ReplayedSide, replayable
+from parity.sides.replay import SEED, Replay, ReplayedSide, replayable
 from parity.sides.single import paired_outputs
 from parity.trace import RecordedMatch, RecordedWeights, Recording, TraceError
 

@@ -11,6 +11,7 @@ from parity.convert.mapping_error import MappingError
 from parity.sides import jax_backend
 from parity.sides.inputs import is_float, leaves, rebuild, widened
 from parity.sides.jax_requests import requests_raised
+from parity.sides.replay import SEED, Replay
 
 jax = jax_backend.start()
 
@@ -115,7 +116,9 @@ class JaxModel:
 
     def function(self, weights: Mapping[str, Any], inputs: tuple[Any, ...]) -> list[Any]:
         """Its outputs as a JAX function of weights and inputs."""
-        found = {p: leaf for p, leaf in leaves(self._apply(weights, inputs)) if isinstance(leaf, jax.Array)}
+        with Replay(SEED).on("jax"):
+            outputs = self._apply(weights, inputs)
+        found = {p: leaf for p, leaf in leaves(outputs) if isinstance(leaf, jax.Array)}
         self.given = list(found) if self.kept is None else self.kept
         return [found[name] for name in self.given]
 

@@ -14,6 +14,7 @@ from parity.convert.torch_events import Recorder
 from parity.convert.torch_paths import module_paths
 from parity.convert.torch_record import Record
 from parity.sides.inputs import is_float, leaves, rebuild, widened
+from parity.sides.replay import SEED, Replay
 from parity.sides.torch_lift import Lifting
 
 
@@ -120,6 +121,7 @@ class TorchModel:
         with contextlib.ExitStack() as stack:
             stack.enter_context(torch.no_grad())
             stack.enter_context(_plain_attention())
+            stack.enter_context(Replay(SEED).on("torch"))
             path = stack.enter_context(module_paths(self.module))
             recorder = stack.enter_context(Recorder(weights, path))
             stack.enter_context(Lifting().on())
@@ -139,7 +141,7 @@ class TorchModel:
                 return self.call(self.module, *inputs)
 
         named = {f"module.{name}": leaf for name, leaf in weights.items()}
-        with _plain_attention():
+        with _plain_attention(), Replay(SEED).on("torch"):
             outputs = torch.func.functional_call(Bound(self.module, self.call), named, tuple(inputs), tie_weights=True)
         return list(self._tensors(outputs).values())
 

@@ -16,6 +16,9 @@ import numpy as np
 from parity.sides.tape import Draw, Tape
 from parity.trace import Trace
 
+SEED = 0
+"""Where no seed was asked for: without one each run would have draws of its own."""
+
 _ACTIVE: list["Replay"] = []
 _ONE_AT_A_TIME = threading.RLock()  # the frameworks' functions are replaced for every thread
 _NUMBERS = itertools.count(1)

@@ -301,3 +301,37 @@ def test_a_model_that_keeps_its_dtype_is_told():
     report = parity.check(filled(nn.Linear(IN, 3)), side, X, weights=weights)
     assert report.first.verdict is Verdict.STRUCTURE
     assert "dtypes differ in the float32 run: torch float32, jax bfloat16" in report.first.message
+
+
+class TorchNoisy(torch.nn.Module):
+    """A mean and the logarithm of a variance, a draw from that normal distribution, and a decoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean, self.log, self.decoder = (torch.nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean = self.mean(x)
+        return self.decoder(mean + torch.randn_like(mean) * torch.exp(0.5 * self.log(x)))
+
+
+class JaxNoisy(nnx.Module):
+    """The same; `half` is 0.5 where it is right."""
+
+    def __init__(self, half: float) -> None:
+        self.rngs, self.half = nnx.Rngs(0), half
+        self.a, self.b, self.c = (nnx.Linear(4, 4, rngs=self.rngs) for _ in range(3))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        mean = self.a(x)
+        return self.c(mean + jax.random.normal(self.rngs.noise(), mean.shape) * jnp.exp(self.half * self.b(x)))
+
+
+@pytest.mark.part(0)
+def test_layers_of_one_shape_around_a_random_draw_are_mapped_with_the_same_draw_on_both_sides():
+    torch.manual_seed(0)
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    honest = parity.check(TorchNoisy(), JaxNoisy(0.5), x)
+    assert honest, str(honest)
+    assert not any("stopped" in remark for remark in honest.results[0].remarks)
+    assert not parity.check(TorchNoisy(), JaxNoisy(1.0), x)
