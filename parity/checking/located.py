@@ -96,7 +96,7 @@ def calls_for_layers(finding: Finding) -> bool:
     return not finding and finding.stage in STAGES and finding.verdict in DIFFERENT
 
 
-def unfit(jax: JaxSide, found: Any, *, drawn: bool, train: bool | None = True) -> str:
+def unfit(jax: JaxSide, found: Any, *, drawn: bool, train: bool | None) -> str:
     """Why two models cannot be taken apart; nothing where they can. In eval mode it is no dropout that draws."""
     if jax.kind == "function":
         return "a function has no layers"

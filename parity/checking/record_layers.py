@@ -86,7 +86,7 @@ def jax_layers(
         The Layers.
     """
     drawn = beside.randomness is not None
-    why = unfit(given, found, drawn=drawn)
+    why = unfit(given, found, drawn=drawn, train=mode)
     if not why and not beside.layers:
         why = "torch's recording has none"
     if not why:

@@ -71,8 +71,11 @@ def bench(
     alone = what is not None and len(what) == 1 and what[0] in tuple(Benchmark)
     if what and alone and picture is not None and what[0] not in DRAWN:
         refuse(f"--picture draws concepts, {', '.join(DRAWN)}; {what[0]} has a table alone (and --json)", 2)
+    turns: dict[str, Any] = {n: v for n, v in (("rounds", rounds), ("seconds", seconds)) if v is not None}
     if what and alone and what[0] != Benchmark.TRAINING:
-        _beside_others(Benchmark(what[0]), elements, layers, mapping, json, picture)
+        if turns and what[0] != Benchmark.LAYERS:
+            refuse(f"--{next(iter(turns))} is of concepts, training and layers; {what[0]} has rounds of its own", 2)
+        _beside_others(Benchmark(what[0]), elements, layers, mapping, turns, json, picture)
         return
     own = tuple(name for name in what or () if ":" in name)
     if (own and len(own) != len(what or ())) or len(own) not in (0, 2):
@@ -83,8 +86,7 @@ def bench(
     from parity.cli.work import Timing, timed
 
     options: dict[str, Any] = {"dtype": dtype.value, "device": device.value, "threads": threads}
-    options |= {"compile": not no_compile}
-    options |= {name: value for name, value in (("rounds", rounds), ("seconds", seconds)) if value is not None}
+    options |= {"compile": not no_compile} | turns
     # Read once, when NumPy's and JAX's pools of threads start: in the process that does the work.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"), str(threads))
     try:
@@ -128,6 +130,7 @@ def _beside_others(
     elements: int | None,
     depths: list[int] | None,
     mapping: bool,
+    turns: dict[str, Any],
     json: str | None,
     picture: Path | None,
 ) -> None:
@@ -146,7 +149,7 @@ def _beside_others(
         if what is Benchmark.MODELS:
             table: Any = models.measure(depths or models.DEPTHS, progress=progress, mapping=mapping)
         elif what is Benchmark.LAYERS:
-            table = layers.measure(progress)
+            table = layers.measure(progress, **turns)
         else:
             table = room.measure(elements or (10**8 if what is Benchmark.COMPARATOR else 10**7), progress)
     if picture is not None:

@@ -1,5 +1,6 @@
 """Dot-product attention as torch functions, by all settings in which ports of it differ."""
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,14 +93,11 @@ def _emulation(names: tuple[str, ...], settings: Mapping[str, str]) -> Emulation
     def at(given: Tensors, scale: Any) -> torch.Tensor:
         three = _three(given, names, settings["split"], heads)
         parts = [three[ORDER.index(n)] for n in settings["order"].split(", ")]
-        return _attend(parts, given, heads, settings, scale)
+        width = parts[0].shape[-1]
+        known = SCALES[settings["scale"]](width // heads, width) if scale is None else scale
+        return _attend(parts, given, heads, settings, known)
 
-    def run(given: Tensors) -> torch.Tensor:
-        three = _three(given, names, settings["split"], heads)
-        width = three[0].shape[-1]
-        return at(given, SCALES[settings["scale"]](width // heads, width))
-
-    return Emulation("attention", settings, run, names, "scale", at)
+    return Emulation("attention", settings, functools.partial(at, scale=None), names, "scale", at)
 
 
 def _three(given: Tensors, names: tuple[str, ...], split: str, heads: int) -> tuple[torch.Tensor, ...]:

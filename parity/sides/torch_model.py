@@ -47,12 +47,9 @@ class TorchModel:
             model.train(train)
         self._buffers = dict(model.named_buffers())
         own = dict(model.named_parameters())
-        if narrow and all(p.dtype == torch.float32 for p in own.values()):
-            self.parameters = {
-                name: p.detach().cpu().numpy() for name, p in own.items()
-            }  # of the copy, which no run uses
-        else:
-            self.parameters = {name: host(p) for name, p in own.items()}
+        # Over the memory of the copy, whose own parameters no run uses.
+        kept = narrow and all(p.dtype == torch.float32 for p in own.values())
+        self.parameters = {name: p.detach().cpu().numpy() if kept else host(p) for name, p in own.items()}
         self.buffers = {name: host(b) for name, b in self._buffers.items()}
         self.frozen = frozenset(name for name, p in model.named_parameters() if not p.requires_grad)
         for every in (model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)):

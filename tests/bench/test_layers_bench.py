@@ -47,11 +47,15 @@ def test_a_run_has_both_sides_and_their_ratio(monkeypatch):
 def test_the_command_prints_the_table_and_writes_json(monkeypatch, tmp_path):
     rows = tuple(bench.Row(layer.name, layer.shape, TOOK, TOOK) for layer in bench.LAYERS)
     rows = (*rows[:-1], replace(rows[-1], ours=replace(TOOK, median=0.02)))
-    monkeypatch.setattr(bench, "measure", lambda progress: bench.Table(rows, {}))
+    asked = {}
+    monkeypatch.setattr(bench, "measure", lambda progress, **turns: asked.update(turns) or bench.Table(rows, {}))
     monkeypatch.setenv("COLUMNS", "80")
     file = tmp_path / "bench.json"
-    result = CliRunner().invoke(app, ["bench", "layers", "--json", str(file)])
+    result = CliRunner().invoke(app, ["bench", "layers", "--rounds", "40", "--json", str(file)])
     assert result.exit_code == 0, result.output
+    assert asked == {"rounds": 40}
+    refused = CliRunner().invoke(app, ["bench", "models", "--rounds", "40"])
+    assert (refused.exit_code, "--rounds is of concepts, training and layers" in refused.stderr) == (2, True)
     assert "At most 1.05 times NNX's: 8 of 9." in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert json.loads(file.read_text())["wanted"] == 1.05
