@@ -228,19 +228,24 @@ class Candidates:
 
     def nearest(
         self, kind: str, values: np.ndarray | None, used: np.ndarray, outputs: list[np.ndarray]
-    ) -> tuple[str, tuple[int, ...] | None, float]:
-        """The torch call that comes nearest to what a step was given: its path, the shape there, and how far it is."""
+    ) -> tuple[str, tuple[int, ...] | None, float, np.ndarray | None]:
+        """The torch call that comes nearest to what a step was given.
+
+        Returns:
+            (its path, the shape there, how far it is, the identities of its weights where it is a product).
+        """
         if self.remark:
-            return self.remark[0], None, self.remark[2]
+            return self.remark[0], None, self.remark[2], None
         if values is None:
-            return "", None, np.nan
+            return "", None, np.nan, None
         found: list[tuple[float, str, tuple[int, ...]]] = []
+        weights: dict[str, np.ndarray] = {}
         if kind == "outputs":
             found = [(distance(values, o), "outputs", o.shape) for o in outputs]
         elif kind == "dot_general":
-            found = [
-                (distance(values, e.inputs), e.path, e.inputs.shape) for e, _ in self.products if not spent(e.ids, used)
-            ]
+            left = [e for e, _ in self.products if not spent(e.ids, used)]
+            found = [(distance(values, e.inputs), e.path, e.inputs.shape) for e in left]
+            weights = {e.path: e.ids for e in left}
         elif kind == "conv_general_dilated":
             found = [
                 (distance(values, e.inputs), e.path, e.inputs.shape)
@@ -253,7 +258,15 @@ class Candidates:
                 if not used[event.value.ids[held]].all():
                     found.append((distance(values, told(event.value)), self._path(event), event.value.shape))
         gap, path, shape = min(found, default=(np.inf, "", ()))
-        return (path, shape, gap) if np.isfinite(gap) else ("", None, np.nan)
+        return (path, shape, gap, weights.get(path)) if np.isfinite(gap) else ("", None, np.nan, None)
+
+    def sizes(self, theirs: np.ndarray | None, own: np.ndarray) -> tuple[str, str] | None:
+        """Weights of a torch and a JAX product with their shapes, by their identities, where they differ in size."""
+        if theirs is None or theirs.size == own.size:
+            return None
+        both = ((numbering, numbering.names_of(ids)) for numbering, ids in ((self.torch, theirs), (self.jax, own)))
+        torch, jax = (", ".join(f"{n} {numbering.ids[n].shape}" for n in names) for numbering, names in both)
+        return torch, jax
 
 
 def told(value: Affine) -> np.ndarray:

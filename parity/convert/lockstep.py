@@ -227,12 +227,13 @@ class Lockstep:
         if not further and not beside:
             return
         step = self.steps.steps[at] if at < len(self.steps.steps) else None
-        path, shape, gap = self.candidates.nearest(
+        path, shape, gap, weights = self.candidates.nearest(
             step.name if step else "outputs", why.values, state.used, self.outputs
         )
         shapes = tuple(s for s in (shape, None if why.values is None else why.values.shape) if s is not None)
         what = self.candidates.remark[1] if self.candidates.remark else why.what
-        stop = Stop(path, self.candidates.jax_place(why.ids), what, shapes, gap)
+        sizes = self.candidates.sizes(weights, why.ids)
+        stop = Stop(path, self.candidates.jax_place(why.ids), what, shapes, gap, sizes)
         if further:
             self._stale = 0
         elif self.furthest.stop is None or not gap < self.furthest.stop.difference:

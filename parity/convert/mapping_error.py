@@ -17,6 +17,7 @@ class Stop:
         what: What was wanted there and what was found, in words.
         shapes: The shapes of what was compared, torch first.
         difference: Largest difference to what comes nearest; NaN where nothing of that shape was there.
+        sizes: Where torch's layer has that input and JAX's weight another size: both weights with their shapes.
     """
 
     torch_path: str
@@ -24,6 +25,7 @@ class Stop:
     what: str
     shapes: tuple[tuple[int, ...], ...] = ()
     difference: float = float("nan")
+    sizes: tuple[str, str] | None = None
 
 
 class MappingError(ValueError):
@@ -74,7 +76,11 @@ def _text(
             if stop.difference < ORDER:
                 gap = "; the nearest in torch has the same numbers in another order"
         shapes = f" (shapes {' / '.join(map(str, stop.shapes))})" if stop.shapes else ""
-        lines.append(f"  {stop.what}{gap}{shapes}")
+        what = f"{stop.what}{gap}{shapes}"
+        if stop.sizes and stop.difference < ORDER:
+            torch, jax = stop.sizes
+            what = f"torch's layer gets the same input, and its weight has another size: {torch}, not {jax}"
+        lines.append(f"  {what}")
     if mapped[1]:
         lines.append(f"  {mapped[0]} of {mapped[1]} JAX leaves were mapped by then")
     for side, names in (("torch", torch_left), ("jax", jax_left)):

@@ -263,6 +263,16 @@ def test_what_is_no_model_is_told() -> None:
         parity.map_weights(torch.nn.Linear(3, 2), lambda x: x, x)
 
 
+def test_a_layer_of_another_width_is_told_with_both_shapes() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    wider = nnx.Sequential(nnx.Linear(3, 5, rngs=rngs()), nnx.relu, nnx.Linear(5, 2, rngs=rngs()))
+    with pytest.raises(MappingError) as caught:
+        parity.map_weights(model, wider, np.random.default_rng(0).standard_normal((2, 3)))
+    assert "same input, and its weight has another size: 0.weight (4, 3), not layers.0.kernel (3, 5)" in str(
+        caught.value
+    )
+
+
 def test_a_weight_that_torch_alone_has_is_an_error() -> None:
     class Extra(torch.nn.Module):
         def __init__(self) -> None:
