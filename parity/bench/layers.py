@@ -3,10 +3,10 @@
 A step is the output of a batch and the gradients of all parameters and of the input, compiled. Each layer gets its
 input as it is written for: jax_impl.nn channels first as torch, NNX channels last.
 
-XLA's convolution on the CPU knows channels last alone, so one with channels first turns its input, its output and both
-their gradients round. That is no cost of jax_impl.nn: jax.lax's own convolution, channels first, pays it too. With more
-channels it is a smaller part, as the products grow with their square, and so it is within a network; convolutions stand
-in the table alone, with few channels and with many, and four deep.
+XLA's convolution on the CPU knows channels last alone, for images and for kernels: in torch's layout input, output,
+kernel and the gradients of all three are turned round. Beside the products that is more the smaller a batch is, and
+less within a network; convolutions stand in the table alone, with few channels and with many, and four deep. What of
+it is the layout's and what jax_impl.nn's own tells jax.lax's convolution, on the same arrays in the same layout.
 """
 
 import json
@@ -23,7 +23,7 @@ from parity.environment import environment
 if TYPE_CHECKING:
     from rich.console import Console
 
-OURS, FLAX = "jax_impl.nn", "flax.nnx"
+OURS, FLAX, LAX = "jax_impl.nn", "flax.nnx", "jax.lax in torch's layout"
 WANTED = 1.05
 ROUNDS = 100  # the ratios are asked for to a part in twenty, and 15 rounds on two shared cores scatter by a tenth
 
@@ -39,6 +39,7 @@ class Layer:
         flax: Makes NNX's from that module and the random streams.
         channels: Whether the second axis is that of channels, the last one in NNX.
         call: Calls ours with the input.
+        lax: The same by jax.lax alone, of ours and the input; None where there is nothing to tell apart.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Layer:
     flax: Callable[[Any, Any], Any]
     channels: bool = False
     call: Callable[[Any, Any], Any] = lambda model, x: model(x)
+    lax: Callable[[Any, Any], Any] | None = None
 
 
 def _convolution(name: str, groups: int = 1, *, batch: int = 8, channels: int = 64, deep: int = 1) -> Layer:
@@ -62,7 +64,14 @@ def _convolution(name: str, groups: int = 1, *, batch: int = 8, channels: int = 
         sizes = {"padding": 1, "feature_group_count": groups}
         return stack(nnx, nnx.relu, lambda: nnx.Conv(channels, channels, (3, 3), **sizes, rngs=rngs))
 
-    return Layer(name, (batch, channels, 14, 14), ours, flax, channels=True)
+    def lax(model: Any, x: Any) -> Any:
+        import jax
+
+        kernel, bias = model.weight[...], model.bias[...]
+        y = jax.lax.conv_general_dilated(x, kernel, (1, 1), [(1, 1), (1, 1)], feature_group_count=groups)
+        return y + bias[:, None, None]
+
+    return Layer(name, (batch, channels, 14, 14), ours, flax, channels=True, lax=lax if deep == 1 else None)
 
 
 LAYERS = (
@@ -108,12 +117,14 @@ class Row:
         layer: Its name.
         shape: Of its input.
         ours, flax: Seconds of each.
+        lax: Of jax.lax alone in torch's layout, where that was measured.
     """
 
     layer: str
     shape: tuple[int, ...]
     ours: Spread
     flax: Spread
+    lax: Spread | None = None
 
     @property
     def ratio(self) -> float:
@@ -157,7 +168,7 @@ def measure(
     for done, layer in enumerate(LAYERS):
         progress(layer.name, done, len(LAYERS))
         times = take_turns(steps_of(layer), rounds=rounds, seconds=seconds)
-        rows.append(Row(layer.name, layer.shape, times[OURS], times[FLAX]))
+        rows.append(Row(layer.name, layer.shape, times[OURS], times[FLAX], times.get(LAX)))
     return Table(tuple(rows), environment())
 
 
@@ -186,10 +197,12 @@ def steps_of(layer: Layer) -> dict[str, Callable[[], Any]]:
 
     x = jax.random.normal(jax.random.key(0), layer.shape)
     last = x.transpose(0, 2, 3, 1) if layer.channels else x
-    return {
-        OURS: step(layer.ours(nn, nnx.Rngs(0)), x, layer.call),
+    own = layer.ours(nn, nnx.Rngs(0))
+    steps = {
+        OURS: step(own, x, layer.call),
         FLAX: step(layer.flax(nnx, nnx.Rngs(0)), last, lambda model, x: model(x)),
     }
+    return steps if layer.lax is None else steps | {LAX: step(own, x, layer.lax)}
 
 
 def picture(table: Table, path: str | Path) -> None:
@@ -227,3 +240,11 @@ def print_table(table: Table, console: "Console") -> None:
         f"quartiles.\nAt most {WANTED:g} times NNX's: {within} of {len(table.rows)}.",
         highlight=False,
     )
+    for row in table.rows:
+        if row.lax is not None and row.ratio > WANTED:
+            shape = " ".join(map(str, row.shape))
+            console.print(
+                f"{row.layer}, {shape}: {LAX} takes {row.lax.median / row.flax.median:.2f} times NNX's, and "
+                f"{OURS} {row.ours.median / row.lax.median:.2f} times that.",
+                highlight=False,
+            )
