@@ -35,6 +35,11 @@ def examine() -> Diagnosis:
 
     Returns:
         The Diagnosis.
+
+    Examples:
+        >>> found = examine()
+        >>> found.complete, [f"{f.framework} on {f.device}" for f in found.fingerprints][:2]
+        (True, ['torch on cpu', 'jax on cpu'])
     """
     fingerprints: list[Fingerprint] = []
     missing: dict[str, str] = {}
@@ -59,6 +64,10 @@ def fingerprints(device: str) -> dict[str, str]:
 
     Raises:
         MissingFramework: If one of them is not installed.
+
+    Examples:
+        >>> sorted(fingerprints("cpu"))
+        ['jax on cpu', 'torch on cpu']
     """
     for framework in FRAMEWORKS:
         require(framework)
@@ -77,6 +86,10 @@ def fingerprint(framework: str, device: str) -> dict[str, str]:
 
     Raises:
         MissingFramework: If it is not installed.
+
+    Examples:
+        >>> fingerprint("torch", "cpu")["torch on cpu"].split(", ")[0]
+        'matmul IEEE float32'
     """
     require(framework)
     found = probe_torch(device) if framework == "torch" else probe_jax(device)
@@ -84,7 +97,13 @@ def fingerprint(framework: str, device: str) -> dict[str, str]:
 
 
 def cuda_missing() -> str | None:
-    """Why nothing can run on CUDA, or None where both frameworks see a device."""
+    """Why nothing can run on CUDA, or None where both frameworks see a device.
+
+    Examples:
+        >>> told = cuda_missing()
+        >>> told is None or "CUDA" in told or "not installed" in told
+        True
+    """
     for framework in FRAMEWORKS:
         try:
             require(framework)
@@ -96,7 +115,14 @@ def cuda_missing() -> str | None:
 
 
 def as_text(found: Diagnosis) -> str:
-    """The Diagnosis as lines for a terminal of any width."""
+    """The Diagnosis as lines for a terminal of any width.
+
+    Examples:
+        >>> print(as_text(Diagnosis({"python": "3.12.3"}, (), {"jax": "the jax side cannot run"}, ())))
+        python     3.12.3
+        <BLANKLINE>
+        the jax side cannot run
+    """
     lines = [f"{name:<10} {value}" for name, value in found.environment.items()]
     for f in found.fingerprints:
         lines += ["", f"{f.framework} on {f.device}"]
@@ -107,7 +133,12 @@ def as_text(found: Diagnosis) -> str:
 
 
 def as_json(found: Diagnosis) -> str:
-    """The Diagnosis as JSON."""
+    """The Diagnosis as JSON.
+
+    Examples:
+        >>> json.loads(as_json(Diagnosis({"python": "3.12.3"}, (), {}, ())))["environment"]
+        {'python': '3.12.3'}
+    """
     content = {
         "environment": found.environment,
         "fingerprints": [f.as_dict() for f in found.fingerprints],

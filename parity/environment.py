@@ -15,6 +15,11 @@ def environment() -> dict[str, str]:
     Returns:
         "date", "python", "platform", "cpus", the version of every framework, and "gpu" where torch is imported already
         and sees one.
+
+    Examples:
+        >>> import numpy
+        >>> environment()["numpy"] == numpy.__version__
+        True
     """
     found = {
         "date": datetime.now(UTC).date().isoformat(),

@@ -25,6 +25,13 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
 
     Raises:
         OSError: If it cannot be written; the message says what, where and the next step.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_atomically(f"{folder}/losses.csv", "step,loss")
+        ...     Path(f"{folder}/losses.csv").read_text(), [p.name for p in Path(folder).iterdir()]
+        ('step,loss', ['losses.csv'])
     """
     with open_atomically(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -42,6 +49,17 @@ def open_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises:
         OSError: As `write_atomically`.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     try:
+        ...         with open_atomically(f"{folder}/run.bin") as file:
+        ...             done = file.write(b"half")
+        ...             raise KeyboardInterrupt
+        ...     except KeyboardInterrupt:
+        ...         list(Path(folder).iterdir())
+        []
     """
     if is_url(path):
         with _uploaded(str(path)) as file:
@@ -72,6 +90,14 @@ def open_to_read(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises:
         FileNotFoundError: If there is none of that name.
         OSError: If it is none that can be read, or fsspec is needed and not installed; the message says so.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as written:
+        ...     write_atomically(written.name, b"0123456789")
+        ...     with open_to_read(written.name) as file:
+        ...         file.seek(8), file.read()
+        (8, b'89')
     """
     if is_url(path):
         system, name = _store(str(path))

@@ -53,7 +53,12 @@ def tag(name: str, /, *children: str, **attributes: object) -> Markup:
 
 
 def joined(children: Iterable[str], between: str = "") -> Markup:
-    """Several things one after another, each escaped where it is no Markup."""
+    """Several things one after another, each escaped where it is no Markup.
+
+    Examples:
+        >>> joined(["a < b", tag("b", "c")], ", ")
+        'a &lt; b, <b>c</b>'
+    """
     return Markup(between.join(c if isinstance(c, Markup) else escape(printable(c)) for c in children))
 
 
@@ -75,6 +80,11 @@ def table(
 
     Returns:
         The element as Markup.
+
+    Examples:
+        >>> made = table("Losses", ["step", "loss"], [["0", "1.1"], ["1000", "0.79"]])
+        >>> made.count("<tr>"), "<td>0.79</td>" in made, isinstance(made, Markup)
+        (3, True, True)
     """
     wraps = ["long" if i in long else None for i in range(len(heads))]
     head = tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in zip(heads, wraps, strict=True)))
@@ -97,6 +107,11 @@ def listing(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], not
 
     Returns:
         The element as Markup.
+
+    Examples:
+        >>> made = listing("Runs", ["seed"], [[str(seed)] for seed in range(203)])
+        >>> made.count("<td>"), made[-24:]
+        (200, '<p>3 more rows</p></div>')
     """
     head = tag("tr", *(tag("th", name, scope="col") for name in heads))
     body = [tag("tr", *(tag("td", cell) for cell in row)) for row in rows[:LISTED]]

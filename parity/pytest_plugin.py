@@ -15,6 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from parity.report import Report
 
+__all__ = ["ParityFixture", "parity"]  # all else is called by pytest
+
 DEVICES = ("cpu", "cuda")
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 REQUIRED = ("torch", "jax", "cuda", "all")
@@ -57,12 +59,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Reports come together in one process: this one, or the controller of xdist's workers."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Checks(config), "parity-checks")
-
-
-@pytest.fixture
-def parity(request: pytest.FixtureRequest) -> "ParityFixture":
-    """Checks of two sides: `parity.check(torch_side, jax_side, *inputs)` fails the test where they differ."""
-    return ParityFixture(request)
 
 
 class ParityFixture:
@@ -134,6 +130,19 @@ class ParityFixture:
             if told:
                 self._item.user_properties.append((MISSING, told))
                 pytest.skip(told)
+
+
+@pytest.fixture
+def parity(request: pytest.FixtureRequest) -> ParityFixture:
+    """Checks of two sides: `parity.check(torch_side, jax_side, *inputs)` fails the test where they differ.
+
+    Examples:
+        >>> import jax, numpy as np, torch
+        >>> def test_sine(parity):
+        ...     report = parity.check(torch.sin, jax.numpy.sin, np.linspace(-2.0, 2.0, 12))
+        ...     assert report.verdict is parity.Verdict.AGREE
+    """
+    return ParityFixture(request)
 
 
 @pytest.hookimpl(wrapper=True)

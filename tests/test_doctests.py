@@ -3,6 +3,8 @@
 import ast
 import doctest
 import importlib
+import sys
+from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
 
@@ -29,30 +31,38 @@ def run(module: ModuleType, extra: dict[str, object]) -> None:
     assert runner.summarize(verbose=False).failed == 0, "".join(said)
 
 
-INSIDE = ("parity/cases/", "parity/cli/", "parity/sides/jax_side", "parity/sides/torch_side")
-"""Where the harness uses names that users import from elsewhere, for something of its own."""
-
-
 def sources(package: str) -> dict[str, str]:
     """The public modules of a package by their paths."""
-    files = {str(f.relative_to(ROOT)): f for f in sorted((ROOT / package).rglob("*.py"))}
-    own = {
-        name
-        for name, f in files.items()
-        if name.startswith(INSIDE) or (f.name.startswith("_") and f.stem != "__init__")
-    }
-    return {name: f.read_text() for name, f in files.items() if name not in own}
+    files = [f for f in sorted((ROOT / package).rglob("*.py")) if not f.name.startswith("_") or f.stem == "__init__"]
+    return {str(f.relative_to(ROOT)): f.read_text() for f in files}
 
 
-def exported(package: str) -> set[str] | None:
-    """The names that users of the harness import: of `parity`, `parity.optim` and `parity.data`; None for all."""
+def doors() -> list[str]:
+    """Where users of the harness, and authors of pairs, reports and plugins, import: each room that tells its names in
+    `__all__`, and the modules that stand beside the rooms."""
+    files = [
+        *(ROOT / "parity").glob("*.py"),
+        *(ROOT / "parity").glob("*/__init__.py"),
+        ROOT / "parity" / "convert" / "optim" / "__init__.py",
+    ]
+    rooms = [f for f in sorted(files) if f.parent.parent == ROOT or "__all__ = [" in f.read_text()]
+    return [".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for f in rooms]
+
+
+def exported(package: str) -> dict[str, set[str]] | None:
+    """The names behind those doors, by the file that has each; None for all of a package."""
     if package != "parity":
         return None
-    rooms = [importlib.import_module(name) for name in ("parity", "parity.convert.optim", "parity.data")]
-    return {name for room in rooms for name in room.__all__}
+    found: dict[str, set[str]] = defaultdict(set)
+    for door in map(importlib.import_module, doors()):
+        for name in getattr(door, "__all__", vars(door)):
+            home = getattr(getattr(door, name), "__module__", None)
+            if home == door.__name__ or (home and hasattr(door, "__all__")):
+                found[str(Path(sys.modules[home].__file__).relative_to(ROOT))].add(name)
+    return found
 
 
-def without_example(texts: dict[str, str], wanted: set[str] | None = None) -> list[str]:
+def without_example(texts: dict[str, str], wanted: dict[str, set[str]] | None = None) -> list[str]:
     """Public functions and classes that no example shows, or that no docstring explains, read as syntax trees.
 
     An exception needs none, and neither does what a public function with an example returns. A class may show itself
@@ -63,7 +73,7 @@ def without_example(texts: dict[str, str], wanted: set[str] | None = None) -> li
         for file, text in texts.items()
         for node in ast.parse(text).body
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
-        if (wanted is None or node.name in wanted)
+        if wanted is None or node.name in wanted.get(file, ())
     ]
     functions = [node for _, node in found if isinstance(node, ast.FunctionDef) and ">>> " in shown(node)]
     returned = {name.id for f in functions if f.returns for name in ast.walk(f.returns) if isinstance(name, ast.Name)}
@@ -96,7 +106,16 @@ def test_a_public_name_without_an_example_is_noticed():
         'def make() -> Made:\n    """Make it.\n\n    >>> make()\n    """\n',
     }
     assert without_example(texts) == ["a.py: bare", "a.py: mute"]
-    assert without_example(texts, {"mute"}) == ["a.py: mute"]
+    assert without_example(texts, {"a.py": {"mute"}, "b.py": {"make"}}) == ["a.py: mute"]
+
+
+def test_a_name_behind_a_door_that_loses_its_example_is_noticed():
+    texts = sources("parity")
+    for file in ("parity/numerics/reading.py", "parity/sides/__init__.py", "parity/doctor.py"):
+        texts[file] = texts[file].replace(">>> ", "")
+    lost = [line.rpartition(" ")[2] for line in without_example(texts, exported("parity"))]
+    assert {"bound", "confidence_factor", "side", "require", "examine", "as_text"} <= set(lost)
+    assert "limits" not in lost  # which no door leads to
 
 
 @pytest.mark.parametrize("name", names("torch_impl"))

@@ -4,7 +4,9 @@ Most of them check made-up sides, so that no framework need start, and run withi
 a second each and not the seconds that an interpreter takes with all that it imports.
 """
 
+import doctest
 import importlib.util
+import inspect
 import json
 import os
 import re
@@ -168,22 +170,19 @@ def test_a_report_that_cannot_be_written_is_told_and_fails_the_session(session):
 def test_sides_of_both_frameworks_with_and_without_the_fixture(session):
     for name in ("jax", "torch", "parity.sides.jax_side", "parity.sides.torch_side"):
         importlib.import_module(name)
+    fixture = importlib.import_module("parity.pytest_plugin").parity
+    shown = "".join(example.source for example in doctest.DocTestParser().get_examples(inspect.getdoc(fixture)))
+    assert "def test_sine(parity):" in shown
     tests = """
-import jax, numpy as np, torch
 import parity as package
 
-X = np.linspace(-2.0, 2.0, 12)
-
-def test_agrees(parity):
-    assert parity.check(torch.sin, jax.numpy.sin, X).verdict is parity.Verdict.AGREE
-
 def test_without_the_fixture():
-    package.assert_parity(torch.nn.functional.gelu, jax.nn.gelu, X)
+    package.assert_parity(torch.nn.functional.gelu, jax.nn.gelu, np.linspace(-2.0, 2.0, 12))
 """
-    result = session("", tests)
+    result = session("", shown + tests)
     result.assert_outcomes(passed=1, failed=1)
     text = result.stdout.str()
-    assert "SEMANTIC forward of output  (test_port.py:10)" in text
+    assert "SEMANTIC forward of output  (test_port.py:9)" in text
     assert "> " not in text[text.index("_ test_without_the_fixture _") : text.index("= parity =")]
     assert "2 checks, 1 differs; next: pytest test_port.py::test_without_the_fixture" in text
 

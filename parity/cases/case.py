@@ -21,6 +21,11 @@ class Published:
         source: Page, section or equation.
         at: Which elements of the output these are.
         labels: A name for each, where the position says too little.
+
+    Examples:
+        >>> printed = Published("losses", (1.1, 0.79), decimals=2, source="CS231n, case study", at=(0, 1000))
+        >>> dict(zip(printed.at, printed.values))
+        {0: 1.1, 1000: 0.79}
     """
 
     output: str
@@ -55,6 +60,11 @@ class Case:
         seed: Of the generator given to `inputs`.
         witness: A third implementation in NumPy for the outputs that it names, called with the inputs; its numbers are
             printed beside the two.
+
+    Examples:
+        >>> case = Case("losses.mean_squared_error", inputs=lambda rng: {"predictions": rng.normal(size=(4, 2))})
+        >>> case.concept, case.covered, case.inputs(np.random.default_rng(0))["predictions"].shape
+        ('losses', ('mean_squared_error',), (4, 2))
     """
 
     name: str

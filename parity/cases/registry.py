@@ -68,5 +68,9 @@ def cases_of(concept: str) -> tuple[Case, ...]:
 
     Returns:
         Its cases, in order.
+
+    Examples:
+        >>> [case.name for case in cases_of("losses")][:2]
+        ['losses.quadratic_cost', 'losses.squared_error']
     """
     return importlib.import_module(f"parity.cases.{concept}").CASES

@@ -43,6 +43,11 @@ def run(
     Raises:
         UnknownConcept: For a name that is none.
         ValueError: For an unknown dtype or device, or fewer than one job.
+
+    Examples:
+        >>> report = run(["losses"], dtypes=("float64",))
+        >>> bool(report), list(report.stages)
+        (True, ['structure', 'forward', 'gradient'])
     """
     if jobs < 1:
         raise ValueError(f"jobs: got {jobs}, wanted at least 1")

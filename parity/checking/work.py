@@ -43,6 +43,10 @@ class Task:
         published: Makes the PublishedNumbers from the two float64 Traces and a bound for each element of an output.
         apart: First parts of the paths of outputs that are not differentiated.
         told: Puts the names that a user knows into a finding; it comes before conventions, which use these names.
+
+    Examples:
+        >>> Task("tanh", {"x": np.zeros(3)}, wrt=()).stage  # its outputs alone, and no gradient
+        'forward'
     """
 
     name: str
@@ -69,6 +73,13 @@ def examine(torch: Side, jax: Side, task: Task, *, dtypes: tuple[str, ...], devi
 
     Returns:
         The CaseResult. A side that raises is reported there, with its name; nothing is raised here.
+
+    Examples:
+        >>> from parity.sides import side
+        >>> both = side("torch", lambda x: x.tanh()), side("jax", lambda x: x / (1 + x**2) ** 0.5)
+        >>> result = examine(*both, Task("squash", {"x": np.array([0.5, -1.0])}, wrt=()), dtypes=("float32",))
+        >>> {stage: str(verdict) for stage, verdict in result.stages.items()}
+        {'structure': 'AGREE', 'forward': 'SEMANTIC'}
     """
     began = time.perf_counter()
     findings: list[Finding] = []

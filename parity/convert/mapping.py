@@ -92,6 +92,16 @@ def map_onwards(torch_model: Any, jax_model: Any, *inputs: Any) -> Onwards:
     Raises:
         MappingError: If the search stopped, and could not go on.
         ModelRaised, MissingFramework: As for `map_weights`.
+
+    Examples:
+        >>> import torch
+        >>> from flax import nnx
+        >>> rngs = nnx.Rngs(0)
+        >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+        >>> port = nnx.Sequential(nnx.Linear(4, 3, rngs=rngs), nnx.silu, nnx.Linear(3, 2, rngs=rngs))
+        >>> onwards = map_onwards(model, port, np.random.default_rng(0).standard_normal((3, 4)))
+        >>> len(onwards.weights.rules), [stop.jax_path for stop in onwards.stops]
+        (4, ['layers.2.kernel'])
     """
     found, attempt = _searched(torch_model, jax_model, inputs)
     if found is not None:

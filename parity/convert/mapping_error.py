@@ -18,6 +18,14 @@ class Stop:
         shapes: The shapes of what was compared, torch first.
         difference: Largest difference to what comes nearest; NaN where nothing of that shape was there.
         sizes: Where torch's layer has that input and JAX's weight another size: both weights with their shapes.
+
+    Examples:
+        >>> stop = Stop("norm", "ln.scale", "no torch layer gives this output", difference=7e-5)
+        >>> print(MappingError("the weights could not be mapped", stop=stop, mapped=(2, 6)))
+        the weights could not be mapped
+          stopped at  norm  (torch)  /  ln.scale  (jax)
+          no torch layer gives this output; the nearest in torch differs by up to 7e-05
+          2 of 6 JAX leaves were mapped by then
     """
 
     torch_path: str

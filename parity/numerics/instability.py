@@ -26,6 +26,15 @@ def asymmetric(reading: Reading) -> bool:
 
     Returns:
         True where the worse side errs as if ten bits were lost, and the other far less than chance explains.
+
+    Examples:
+        >>> variance = np.random.default_rng(0).uniform(0.9, 1.1, 100)
+        >>> rounded = variance.astype("float32").astype("float64")
+        >>> cancelled = variance + np.random.default_rng(1).normal(0, 1e-3, 100)  # E[x^2] - E[x]^2 at mean 100
+        >>> asymmetric(Reading(variance, variance, cancelled, rounded, "float32"))
+        True
+        >>> asymmetric(Reading(variance, variance, rounded, rounded, "float32"))
+        False
     """
     if reading.torch64.dtype.kind != "f" or reading.dtype == "float64" or reading.torch64.size == 0:
         return False

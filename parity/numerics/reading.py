@@ -33,6 +33,11 @@ class Reading:
         narrow: Why that is not float64: which operation of which side, and where.
         pairs: Whether the last axis holds the real and the imaginary part of one number.
         terms: Roundings on the longest path to this tensor.
+
+    Examples:
+        >>> y = np.array([0.1, 0.2])
+        >>> Reading(y, y, y.astype("float32"), y.astype("float32"), "float32").r is y
+        True
     """
 
     torch64: np.ndarray
@@ -91,6 +96,11 @@ def bound(
 
     Returns:
         The bound for each element, float64; s = |r| + sensitivity, and never below what the format can hold.
+
+    Examples:
+        >>> limit = bound(np.array([1.0, 0.0]), np.array([3.0, 4.0]), "float32", lam=6.0)
+        >>> limit / (2 * 6.0 * 2**-24)  # in units of 2 lambda u: 1 + 3 and 0 + 4
+        array([4., 4.])
     """
     form = float_format(dtype)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -16,7 +16,12 @@ POWER = 0.9
 
 
 class Likeness(StrEnum):
-    """What an equivalence test can say; UNDECIDED where the samples show neither."""
+    """What an equivalence test can say; UNDECIDED where the samples show neither.
+
+    Examples:
+        >>> equivalence([1.0, 1.1, 0.9], [1.1, 1.2, 1.0]).likeness is Likeness.UNDECIDED
+        True
+    """
 
     EQUIVALENT = "equivalent"
     DIFFERENT = "different"

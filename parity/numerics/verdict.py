@@ -117,6 +117,12 @@ class Finding:
 
 
 def worst(findings: Mapping[Any, Finding] | tuple[Finding, ...] | list[Finding]) -> Verdict:
-    """The most severe verdict among findings; AGREE where there are none."""
+    """The most severe verdict among findings; AGREE where there are none.
+
+    Examples:
+        >>> verdicts = (Verdict.AGREE, Verdict.PRECISION, Verdict.CONVENTION)
+        >>> worst([Finding("forward", "y", "y", verdict, "") for verdict in verdicts])
+        <Verdict.PRECISION: 'PRECISION'>
+    """
     items = findings.values() if isinstance(findings, Mapping) else findings
     return max((f.verdict for f in items), key=lambda v: v.severity, default=Verdict.AGREE)

@@ -36,6 +36,10 @@ class PublishedNumber:
         printed: The number as the page has it, such as "0.294946".
         torch, jax: The two float64 values.
         allowed: Half a unit of the last printed place, plus the rounding bound of the curve at that step.
+
+    Examples:
+        >>> bool(PublishedNumber("CS231n", "losses, step 0", "1.10", torch=1.0986, jax=1.0986, allowed=0.005))
+        True
     """
 
     source: str
@@ -59,6 +63,13 @@ class Curve:
         bound: The float64 bound of every step, of shape (T,).
         horizon: Number of steps that were compared pointwise.
         dtype: The working dtype.
+
+    Examples:
+        >>> loss = np.array([1.1, 0.9, 0.8])
+        >>> curve = Curve("losses", loss, loss, loss, loss, bound=1e-14 * loss, horizon=3, dtype="float32")
+        >>> drawn = Report((CaseResult("spiral.train", curves=(curve,)),)).plot()
+        >>> len(drawn.axes)  # the curves, and how far they part
+        2
     """
 
     name: str
@@ -82,6 +93,11 @@ class LayerError:
         gradient64, gradient: The same of its vector-Jacobian products, those of its parameters and inputs together.
         agrees: Whether all of them do by the verdict rule.
         dtype: The working dtype.
+
+    Examples:
+        >>> norm = LayerError("norm", "ln", forward64=4.4e9, forward=8.2, agrees=False)
+        >>> math.isnan(norm.gradient), norm.agrees
+        (True, False)
     """
 
     torch_path: str
@@ -127,6 +143,14 @@ class CaseResult:
         device: "cpu" or "cuda".
         remarks: What else a reader should know, such as a third witness's numbers.
         layers: Of models that differ, every layer in torch's order of execution, for pictures.
+
+    Examples:
+        >>> found = Finding("forward", "logits", "logits", Verdict.AGREE, "within 0.1 of the rounding bound")
+        >>> result = CaseResult("lenet.forward", (found,))
+        >>> bool(result), result.concept, result.stages
+        (True, 'lenet', {'forward': <Verdict.AGREE: 'AGREE'>})
+        >>> bool(CaseResult("lenet.forward", error="torch is not installed", missing=True))  # nothing was compared
+        False
     """
 
     name: str

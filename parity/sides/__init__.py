@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+__all__ = ["FRAMEWORKS", "MissingFramework", "NoFloat64", "lacks_float64", "out_of_memory", "raised", "require", "side"]
+
 FRAMEWORKS = {"torch": ("torch",), "jax": ("jax", "flax", "optax")}
 
 
@@ -75,6 +77,9 @@ def require(framework: str) -> None:
 
     Raises:
         MissingFramework: If one of its packages is not installed; the message says what to install.
+
+    Examples:
+        >>> require("torch")
     """
     absent = [name for name in FRAMEWORKS[framework] if importlib.util.find_spec(name) is None]
     if absent:
@@ -96,6 +101,12 @@ def side(framework: str, function: Callable[..., Any], *, jit: bool = True) -> A
 
     Raises:
         MissingFramework: If the framework is not installed.
+
+    Examples:
+        >>> import numpy as np
+        >>> double = side("torch", lambda x: 2 * x)
+        >>> double.run({"x": np.array([1.5])}, dtype="float32").tensors["forward/output"]
+        array([3.], dtype=float32)
     """
     require(framework)
     if framework == "torch":

@@ -26,6 +26,12 @@ class RecordedWeights:
         order: Names of everything that `state_dict` holds.
         frozen: Parameters that do not require a gradient.
         training: Whether the model was in train mode; None where its modules were in different ones.
+
+    Examples:
+        >>> table = np.zeros((5, 2))
+        >>> tied = RecordedWeights({"embed": table}, aliases={"head": "embed"}, order=("embed", "head"))
+        >>> sorted(tied.arrays()), [name for name, array in tied.weights.items() if array is table]
+        (['weights/embed'], ['embed', 'head'])
     """
 
     parameters: Mapping[str, np.ndarray]
@@ -88,6 +94,11 @@ class RecordedLayer:
         torch: Names of torch's calls; of several the outputs are joined along their last axis.
         rows: Places along that axis that alone are this layer's; None for all of one call's.
         place: In the output of torch's call.
+
+    Examples:
+        >>> query = RecordedLayer("layer.0", "attention.query", ("qkv",), rows=(0, 1, 2, 3))
+        >>> query.header()["rows"], RecordedLayer.of(query.header()) == query
+        ('0:4', True)
     """
 
     name: str
@@ -146,6 +157,11 @@ class RecordedMatch:
         findings: Differences of structure: stage, torch, jax and message.
         remarks: What a reader should know.
         layers: What of torch's each recorded layer is.
+
+    Examples:
+        >>> match = RecordedMatch({"fc.weight": "dense.kernel"}, compared=("fc.weight",))
+        >>> RecordedMatch.of(match.header(), {}) == match
+        True
     """
 
     beside: Mapping[str, str] = field(default_factory=dict)

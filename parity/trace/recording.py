@@ -27,6 +27,10 @@ class Measured:
         coarse, coarse_flips: The same for errors as large as the working dtype's roundoff, where that is larger.
         conditioning: The same as `response` for errors in the inputs alone.
         alternatives: Values that integers took in runs with errors of the size of float64's rounding, one layer a run.
+
+    Examples:
+        >>> Measured(response={"forward/y": np.array([0.5, 2.0])}).response["forward/y"].max()
+        np.float64(2.0)
     """
 
     response: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -49,6 +53,12 @@ class Recorded:
         inputs: Fingerprint of every input after rounding, by path: dtype, shape and a digest.
         constant: Value of every floating input that is the same everywhere, by path.
         measured: How the float64 run answers to errors.
+
+    Examples:
+        >>> working = Trace({"forward/y": np.zeros(3, "float32")})
+        >>> part = Recorded("float32", working, reference=None, lacking="fused_norm has no float64")
+        >>> part.full is working
+        True
     """
 
     dtype: str
