@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from parity.checking.outline import OUTLINING
+
 RUNS, DISTURBED, CARRIED, COMPARED, REST = PARTS = (
     "the four runs",
     "the disturbed run",
@@ -38,7 +40,8 @@ class Clock:
 
     def announced(self, what: str) -> None:
         """What a check says when it begins something."""
-        self.turn(COMPARED if what == COMPARED else DISTURBED if "disturbed" in what else RUNS)
+        told = {COMPARED: COMPARED, OUTLINING: REST}
+        self.turn(told.get(what, DISTURBED if "disturbed" in what else RUNS))
 
 
 @contextlib.contextmanager

@@ -183,6 +183,7 @@ def _forward(models: Models, question: Question) -> CaseResult:
         wrt=(PARAMETERS, INPUTS) if question.gradient else (),
         apart=(STATE,) if question.loss is None else (STATE, "output"),
         told=models.told,
+        begun=models.outline.begun,
     )
     return examine(torch, jax, task, dtypes=question.dtypes, device=question.device)
 

@@ -1,21 +1,29 @@
 """What two models give, before anything is compared: the names of their outputs, and whether they draw numbers."""
 
+import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from parity.checking.begun import Begun
 from parity.checking.matching import COUNTERS, Match
 from parity.checking.question import Question
 from parity.checking.runs import SideError
+from parity.checking.watch import announce
 from parity.numerics import Finding, Verdict
 from parity.sides import raised
+from parity.sides.mapped import INPUTS, PARAMETERS, STATE
 from parity.sides.replay import SEED, Replay, replayable
 from parity.sides.single import paired_outputs
+from parity.trace import Trace
 
 DRAWS = "random draws"
 """The path under which draws that differ are told."""
+
+OUTLINING = "reading what both give"
+"""What is announced where no run is made that is judged."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Outline:
         beside: For those torch names, JAX's own.
         randomness: The seed to replay draws from; None where neither side draws.
         findings, remarks: What this alone tells.
+        begun: Torch's run, where it is one that is judged too.
     """
 
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -34,10 +43,14 @@ class Outline:
     randomness: int | None = None
     findings: tuple[Finding, ...] = ()
     remarks: tuple[str, ...] = ()
+    begun: Begun | None = None
 
 
 def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], question: Question) -> Outline:
     """Run torch once and trace JAX once.
+
+    Where float32 is judged the run is made with gradients, and is the judged one too: a model that draws no numbers
+    would give them all again.
 
     Args:
         torch, jax: The two models.
@@ -59,17 +72,31 @@ def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], questi
     failed: list[str] = []
     cause: BaseException | None = None
     changed: list[str] = []
+    begun: list[Begun] = []
+    wrt = (PARAMETERS, INPUTS) if question.gradient else ()
+    judged = "float32" in question.dtypes and question.randomness is None
 
     def run_torch() -> list[str]:
         from parity.sides import torch_forward
+        from parity.sides.torch_model import generators
         from parity.sides.torch_side import TorchSide
 
-        function = torch_forward.forward(torch, loss=question.of("torch", "loss"), state=torch.buffers)
-        trace = TorchSide(function).run(given, dtype="float32", device=question.device, wrt=())
+        state = dict.fromkeys((*found.state, *torch.buffers))  # what is judged of it first, in its order
+        function = torch_forward.forward(torch, loss=question.of("torch", "loss"), state=state)
+        options: dict[str, Any] = {"dtype": "float32", "device": question.device, "stage": "forward"}
+        trace, drawn = None, generators()
+        if judged:
+            announce("torch at float32")
+            with contextlib.suppress(Exception):  # what has outputs and no gradients is told of by the check's own run
+                trace = TorchSide(function).run(given, wrt=wrt, **options)
+            announce(OUTLINING)
+        if trace is None:
+            trace = TorchSide(function).run(given, wrt=(), **options)
+        elif generators() == drawn:
+            begun.append(Begun(_judged(trace, found), given, wrt=wrt, **options))
         after = {n: trace.tensors[f"forward/state.{n}"] for n in torch.buffers}
         changed.extend(n for n, b in torch.buffers.items() if not _same(b, after[n]))
-        named = [n.removeprefix("forward/output.") for n in (*trace.tensors, *trace.facts)]
-        return [n for n in named if not n.startswith("forward/")]
+        return _outputs(trace)
 
     def run_jax() -> list[str]:
         from parity.sides import jax_forward
@@ -81,8 +108,7 @@ def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], questi
         from parity.sides.jax_side import JaxSide
 
         trace = JaxSide(replayable("jax", function), jit=False).run(translated, dtype="float32", wrt=())
-        named = [n.removeprefix("forward/output.") for n in (*trace.tensors, *trace.facts)]
-        return [n for n in named if not n.startswith("forward/")]
+        return _outputs(trace)
 
     runs: dict[str, Callable[[], list[str]]] = {"torch": run_torch, "jax": run_jax}
     for framework, run in runs.items():
@@ -108,8 +134,27 @@ def outlined(torch: Any, jax: Any, found: Match, inputs: tuple[Any, ...], questi
         remarks.append(f"outputs matched by position, torch / jax: {pairs}")
     draws = bool(replay.draws) or question.randomness is not None
     return Outline(
-        {j: t for t, j in beside.items()}, beside, replay.seed if draws else None, tuple(findings), tuple(remarks)
+        {j: t for t, j in beside.items()},
+        beside,
+        replay.seed if draws else None,
+        tuple(findings),
+        tuple(remarks),
+        begun[0] if begun and not draws else None,
     )
+
+
+def _judged(trace: Trace, found: Match) -> Trace:
+    """The run without the state that JAX has no partner for."""
+    first = f"forward/{STATE}."
+    alone = {n for n in trace.tensors if n.startswith(first) and n.removeprefix(first) not in found.state}
+    tensors = {n: a for n, a in trace.tensors.items() if n not in alone}
+    return replace(trace, tensors=tensors, dtypes={n: d for n, d in trace.dtypes.items() if n not in alone})
+
+
+def _outputs(trace: Trace) -> list[str]:
+    """Names of a run's outputs, without its loss, state and gradients."""
+    named = [n.removeprefix("forward/output.") for n in (*trace.tensors, *trace.facts)]
+    return [n for n in named if not n.startswith(("forward/", "gradient/"))]
 
 
 def _draws(replay: Replay, question: Question) -> tuple[list[Finding], list[str]]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from parity.checking.begun import Begun
 from parity.checking.curves import before_parting, teacher_forced, training_curves
 from parity.checking.power import without_power
 from parity.checking.runs import Runs, SideError
@@ -43,6 +44,7 @@ class Task:
         published: Makes the PublishedNumbers from the two float64 Traces and a bound for each element of an output.
         apart: First parts of the paths of outputs that are not differentiated.
         told: Puts the names that a user knows into a finding; it comes before conventions, which use these names.
+        begun: A run of torch's that was made before; None where there is none.
 
     Examples:
         >>> Task("tanh", {"x": np.zeros(3)}, wrt=()).stage  # its outputs alone, and no gradient
@@ -60,6 +62,7 @@ class Task:
     published: Callable[[Runs, Mapping[str, np.ndarray]], tuple[PublishedNumber, ...]] | None = None
     apart: tuple[str, ...] = ()
     told: Callable[[Finding], Finding] = lambda finding: finding
+    begun: Begun | None = None
 
 
 def examine(torch: Side, jax: Side, task: Task, *, dtypes: tuple[str, ...], device: str = "cpu") -> CaseResult:

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -121,6 +122,12 @@ def random_state_kept() -> Iterator[None]:
     """Torch's random generators stand afterwards where they stood."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         yield
+
+
+def generators() -> tuple[Any, ...]:
+    """Where every generator stands that a torch model on the CPU may draw from: torch's, NumPy's and Python's own."""
+    legacy: Any = np.random.get_state()  # noqa: NPY002
+    return torch.get_rng_state().numpy().tobytes(), legacy[1].tobytes(), legacy[2:], random.getstate()
 
 
 def host(tensor: torch.Tensor) -> np.ndarray:
