@@ -22,10 +22,10 @@ def a_reading(**changed):
     return replace(made, **changed)
 
 
-def both_ways(monkeypatch, reading):
+def both_ways(monkeypatch, reading, piece=300):
     pytest.importorskip("numba", reason="the compiled loops need parity[fast]")
     monkeypatch.setattr(bounds, "COMPILED", 1)
-    monkeypatch.setattr(bounds, "COPIED_PIECE", 300)
+    monkeypatch.setattr(bounds, "COPIED_PIECE", piece)
     loops = bounds.compiled_loops()
     called = []
     # Told by name: a reading that is not plain would go NumPy's way, and the two would agree without having met.
@@ -63,17 +63,18 @@ READINGS = {
 }
 
 
+@pytest.mark.parametrize("piece", [300, 1 << 16], ids=["part of a block", "two blocks"])
 @pytest.mark.parametrize("kind", READINGS)
-def test_the_compiled_loop_gives_the_same_ratios_places_and_power(monkeypatch, kind):
-    compiled, plain = both_ways(monkeypatch, READINGS[kind]())
+def test_the_compiled_loop_gives_the_same_ratios_places_and_power(monkeypatch, kind, piece):
+    compiled, plain = both_ways(monkeypatch, READINGS[kind](), piece)
     assert compiled[1::2] == plain[1::2]
     assert [compiled[k] for k in (0, 2, 4)] == pytest.approx([plain[k] for k in (0, 2, 4)], rel=1e-9, nan_ok=True)
 
 
-@pytest.mark.parametrize("size", [1e-13, 1e-9])
-def test_a_wrong_element_is_found_by_the_compiled_loop_where_it_stands(monkeypatch, size):
+@pytest.mark.parametrize(("place", "size"), [((17, 3), 1e-13), ((17, 3), 1e-9), ((39, 49), 1e-9)])
+def test_a_wrong_element_is_found_by_the_compiled_loop_where_it_stands(monkeypatch, place, size):
     monkeypatch.setattr(bounds, "COMPILED", 1)
-    ratio64, at64, ratio, _, _ = bounds.in_bounds(one_wrong((17, 3), size), LAM)
-    assert at64 == (17, 3)
+    ratio64, at64, ratio, _, _ = bounds.in_bounds(one_wrong(place, size), LAM)
+    assert at64 == place
     assert ratio64 > 1.0 > ratio
     assert bounds.in_bounds(a_reading(), LAM)[0] < 1.0
