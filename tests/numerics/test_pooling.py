@@ -25,6 +25,15 @@ def test_what_has_no_bound_keeps_none_and_leaves_its_neighbours_theirs():
     assert pooled(np.array([np.inf, 1.0, 1.0, 0.0])).tolist() == [np.inf, 1.0, 1.0, np.sqrt(0.5)]
 
 
+@pytest.mark.parametrize("shape", [(40, 300), (7, 40, 5, 3), (500, 2)])
+def test_a_large_array_is_pooled_in_pieces_to_the_same_numbers(shape, monkeypatch):
+    response = np.abs(np.random.default_rng(1).standard_normal(shape))
+    response[-1].reshape(-1)[0] = np.inf
+    whole = pooled(response.copy())
+    monkeypatch.setattr(pooling, "PIECE", 600)
+    np.testing.assert_array_equal(pooled(response.copy()), whole)
+
+
 @pytest.fixture
 def members(monkeypatch):
     """How many disturbed runs were asked for, each time, where four numbers are many."""
