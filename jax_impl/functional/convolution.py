@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
+from jax_impl.functional._by_taps import convolve
 from jax_impl.functional._spatial import per_axis, transposed_size, window_count
 from jax_impl.functional.folding import unfold
 
@@ -298,7 +299,7 @@ def _convolve(
                 f"input of shape {input.shape}"
             )
     x = input if input.ndim == axes + 2 else input[None]
-    y = lax.conv_general_dilated(x, weight, strides, pads, rhs_dilation=dilations, feature_group_count=groups)
+    y = convolve(x, weight, strides, tuple(pads), dilations, groups)
     return _finish(y, bias, single=x is not input)
 
 

@@ -1,6 +1,5 @@
 """Windows as columns and back: unfold cuts an image into blocks, fold adds blocks up to an image."""
 
-import itertools
 from collections.abc import Sequence
 
 import jax
@@ -46,12 +45,11 @@ def unfold(
     counts = _counts("unfold", input.shape[-2:], kernel, dilations, pads, strides)
     x = input if input.ndim == 4 else input[None]
     x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (0, 0, 0), *((p, p, 0) for p in pads)))
-    blocks = []
-    for offset in itertools.product(*(range(k) for k in kernel)):
-        first = [d * o for d, o in zip(dilations, offset, strict=True)]
-        last = [f + s * (c - 1) + 1 for f, s, c in zip(first, strides, counts, strict=True)]
-        blocks.append(lax.slice(x, (0, 0, *first), (*x.shape[:2], *last), (1, 1, *strides)))
-    columns = jnp.stack(blocks, axis=2).reshape(len(x), x.shape[1] * kernel[0] * kernel[1], counts[0] * counts[1])
+    for axis, (k, s, d) in enumerate(zip(kernel, strides, dilations, strict=True)):  # (N, C, K_h, P, W), then all
+        length = x.shape[2 + 2 * axis] - d * (k - 1)
+        rows = [lax.slice_in_dim(x, d * i, d * i + length, s, 2 + 2 * axis) for i in range(k)]
+        x = jnp.stack(rows, 2 + axis)
+    columns = x.reshape(len(x), x.shape[1] * kernel[0] * kernel[1], counts[0] * counts[1])
     return columns if input.ndim == 4 else columns[0]
 
 
