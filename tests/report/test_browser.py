@@ -28,7 +28,16 @@ PROLOG = """
     control.value = value;
     control.dispatchEvent(new Event("input"));
   };
+  const onto = (width) => {
+    document.documentElement.style.width = `${width}px`;
+    style.textContent = style.textContent.replace("(max-width: 44rem)", "(max-width: 1px)");
+    for (const details of document.querySelectorAll("details")) details.open = true;
+  };
+  const onPaper = () => { style.textContent = style.textContent.replace("@media print", "@media all"); };
+  const style = document.querySelector("style");
+  const cut = () => all(".scroll").filter((box) => box.scrollWidth > box.clientWidth).map((box) => `${box.ariaLabel}: ${box.scrollWidth} of ${box.clientWidth}`);
 """
+SHEET = 717  # pixels of CSS between a browser's margins on A4
 
 # What is done on the page of all kinds of findings, and what is then seen there.
 CHECKS = {
@@ -84,6 +93,25 @@ CHECKS = {
     "nothing is wider than the page": (
         "return document.documentElement.scrollWidth - document.documentElement.clientWidth",
         0,
+    ),
+    "no rule is told twice": (
+        "const told = [...document.styleSheets[0].cssRules].flatMap((rule) => [...(rule.media ? rule.cssRules : [])])"
+        ".map((rule) => rule.cssText); const own = [...document.styleSheets[0].cssRules].map((rule) => rule.cssText);"
+        "return told.filter((text) => own.includes(text))",
+        [],
+    ),
+    "as wide as a sheet of A4, a screen's table scrolls": (f"onto({SHEET}); return cut().length > 0", True),
+    "on that sheet none is cut": ("onPaper(); return cut()", []),
+    "nothing can be pressed there": (
+        "const mark = (summary) => getComputedStyle(summary, '::before');"
+        "return [all('.tools').filter((box) => box.offsetParent).length,"
+        " all('summary').map(mark).filter((m) => m.visibility !== 'hidden' && m.display !== 'none').length]",
+        [0, 0],
+    ),
+    "its ink is dark and its paper bare, whatever the screen's colours": (
+        "document.documentElement.style.colorScheme = 'dark';"
+        "return ['color', 'backgroundColor'].map((name) => getComputedStyle(document.body)[name])",
+        ["rgb(31, 35, 40)", "rgba(0, 0, 0, 0)"],
     ),
 }
 
