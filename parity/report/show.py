@@ -1,6 +1,7 @@
 """The two implementations of a pair next to each other in the terminal; neither framework is imported."""
 
 import io
+import re
 import shutil
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ __all__ = ["concepts", "print_pair", "render"]
 
 SIDE_BY_SIDE = 150
 """Columns from which on two sources fit next to each other."""
+
+FULL = 112
+"""Columns that a docstring has at least where its sentences are broken: 120, less the indentation of a method's."""
 
 
 def render(concept: str, *, width: int | None = None, color: bool = False) -> str:
@@ -155,12 +159,37 @@ def _columns(left: "RenderableType", right: "RenderableType") -> "RenderableType
 
 def _hanging(doc: str, width: int) -> str:
     """A docstring whose long lines go on under themselves, and further in where they are indented."""
+    if max(map(len, doc.splitlines())) <= width:
+        return doc
     lines = []
-    for line in doc.splitlines():
-        indent = len(line) - len(line.lstrip())
+    for line in _sentences(doc):
+        indent = _indent(line)
         inside = " " * (indent + 4 if indent else 0)
         lines += wrap(line.lstrip(), max(width, 40), initial_indent=" " * indent, subsequent_indent=inside) or [""]
     return "\n".join(lines)
+
+
+def _sentences(doc: str) -> list[str]:
+    """Its lines, each with those in which its sentence goes on: a source breaks it where the next word did not fit."""
+    found: list[str] = []
+    last = ""
+    for line in doc.splitlines():
+        word = line.split(maxsplit=1)[0] if line.strip() else ""
+        full = len(last) + 1 + len(word) > FULL and not re.match(
+            r"\s*(>>>|\.\.\.)|.*\S {3,}\S", last
+        )  # a formula's columns
+        further = found and _indent(line) - _indent(found[-1])
+        argument = further == 0 and _indent(line) and re.match(r"\s*[*\w]+(, [*\w]+)*: ", line)
+        if word not in ("", "-") and full and not argument and further in (0, 2, 4):
+            found[-1] += f" {line.lstrip()}"
+        else:
+            found.append(line)
+        last = line
+    return found
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _indented(body: "RenderableType") -> "RenderableType":

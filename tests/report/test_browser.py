@@ -35,7 +35,8 @@ PROLOG = """
   };
   const onPaper = () => { style.textContent = style.textContent.replace("@media print", "@media all"); };
   const style = document.querySelector("style");
-  const cut = () => all(".scroll").filter((box) => box.scrollWidth > box.clientWidth).map((box) => `${box.ariaLabel}: ${box.scrollWidth} of ${box.clientWidth}`);
+  const cut = () => all(".scroll").filter((box) => box.scrollWidth > box.clientWidth)
+    .map((box) => `${box.ariaLabel}: ${box.scrollWidth} of ${box.clientWidth}`);
 """
 SHEET = 717  # pixels of CSS between a browser's margins on A4
 

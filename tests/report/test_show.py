@@ -253,3 +253,16 @@ def test_a_long_line_of_a_docstring_goes_on_further_in_and_a_pipe_gets_no_space_
     text = stream.getvalue()
     assert '(D, K) and "b" (K,); with a hidden layer "W" (D, H), "b" (H,),\n          "W2" (H, K)' in text
     assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+def test_in_a_narrow_terminal_a_sentence_goes_on_and_no_line_of_it_is_a_stump():
+    text = show.render("spiral", width=80)
+    whole = (
+        '  The parameters say which: {"W", "b"} is the linear classifier, {"W", "b",\n'
+        '  "W2", "b2"} the net. Both are trained by gradient descent on all points at\n'
+        "  once, with gradients written out by hand or taken by the framework.\n"
+    )
+    assert whole in text
+    assert '"W2" (H, K) and "b2" (K,).\n      X: points (N, D), floating.\n' in text
+    assert ">>> params = {" in text
+    assert whole not in show.render("spiral", width=140)
