@@ -23,7 +23,7 @@ STYLE = Markup(
     ".parity-listing th, .parity-listing td { text-align: left; padding: 0.15em 1.2em 0.15em 0; border: 0; } "
     ".parity-listing th { border-bottom: 1px solid currentColor; } "
     ".parity-listing td { font-family: ui-monospace, Menlo, Consolas, monospace; } "
-    ".parity-listing p { margin: 0.3em 0 0; max-width: 80ch; }"
+    ".parity-listing p { margin: 0.3em 0 0; max-width: 80ch; font-size: 0.85em; }"
     "</style>"
 )
 

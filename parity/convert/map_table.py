@@ -39,7 +39,10 @@ def as_html(weights: "WeightMap") -> str:
         for r in weights.rules
     ]
     heads = ("torch", "shape", "layout", "jax", "shape", "note")
-    return listing(f"WeightMap of {len(rows):,} rules", heads, rows, _notes(weights))
+    columns = len(heads) if any(r.note for r in weights.rules) else len(heads) - 1
+    return listing(
+        f"WeightMap of {len(rows):,} rules", heads[:columns], [row[:columns] for row in rows], _notes(weights)
+    )
 
 
 def _torch(rule: "Rule") -> str:

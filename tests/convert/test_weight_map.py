@@ -62,6 +62,10 @@ def test_a_notebook_shows_both_names_and_both_shapes_and_every_name_is_text():
     assert rows[1] == ["qkv.weight[0:4]", "(8, 3)", "(h d) i -&gt; i h d", "q.kernel", "(3, 2, 2)", ""]
     assert rows[5] == ["b_ih + b_hh", "(3,)", "o -&gt; o", "b", "(3,)", "a sum"]
     assert "<p>tied.weight is tied to qkv.weight</p><p>not proven: edited, or read from a file</p>" in told
+    assert ">note</th>" in told
+    silent = WeightMap((Rule("w", "w", Layout.parse("o -> o")),), {"w": (2,)}, {"w": (2,)}, {})._repr_html_()
+    assert ">note</th>" not in silent
+    assert silent.count("<td>") == silent.count("<th ") == 5
     name = "<script>alert(1)</script>"
     rule = Rule(name, name, Layout.parse("o -> o"), note=name)
     planted = WeightMap((rule,), {name: (2,)}, {name: (2,)}, {name: (name,)}, proof=name)._repr_html_()
