@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.checking.moved import changes, moved_ahead
 from parity.checking.recorded import RecordedSide
 from parity.checking.watch import announce
 from parity.numerics import FORMATS
@@ -68,6 +69,7 @@ class Runs:
         wrt, stage: As they were run.
         lacking: Why a side has no float64 run, by framework.
         apart: First parts of the paths of outputs that are not differentiated.
+        ahead: What torch's first disturbed run moved, where it was made already; it is taken out as it is read.
     """
 
     inputs: dict[str, Any]
@@ -80,6 +82,7 @@ class Runs:
     stage: str
     lacking: Mapping[str, str] = field(default_factory=dict)
     apart: tuple[str, ...] = ()
+    ahead: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -92,8 +95,13 @@ class Runs:
         device: str,
         inputs: dict[str, Any] | None = None,
         stage: str | None = None,
+        many: int | None = None,
     ) -> "Runs":
-        """Run a task four times; `inputs` and `stage` replace the task's own."""
+        """Run a task four times; `inputs` and `stage` replace the task's own.
+
+        From so `many` elements on, torch is disturbed once right after its float64 run: what that run needed is free
+        then, and what the other runs leave is not there yet.
+        """
         stage = stage or task.stage
         given = task.inputs if inputs is None else inputs
         if stage != "curve":
@@ -102,6 +110,7 @@ class Runs:
             given = rounded(given, dtype)
         wrt = task.wrt if stage == "forward" else ()
         traces: dict[tuple[str, str], Trace] = {}
+        ahead: dict[str, np.ndarray] = {}
         lacking: dict[str, str] = {}
         plans: dict[str, dict[str, Any]] = {"reference": {"dtype": "float64"}, "working": {"dtype": dtype}}
         if dtype == "float64" and stage == "curve":
@@ -123,6 +132,9 @@ class Runs:
                     lacking[side.framework] = f"{side.framework} has no float64 here: {error}"
                 except SideError as error:
                     errors.append(error)
+                else:
+                    if many is not None and side is torch and plan == "reference":
+                        ahead = moved_ahead(torch, traces[side.framework, plan], given, asked, RESPONSE_STEP, many)
             if errors:  # both sides run first, so that a fault that both have is not told of one
                 raise SideError("; ".join(map(str, errors))) from errors[0].__cause__
 
@@ -140,6 +152,7 @@ class Runs:
             stage,
             lacking,
             task.apart,
+            ahead,
         )
 
     def arrays(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -211,7 +224,14 @@ def response(
     base = (runs.torch64 if side.framework == "torch" else runs.jax64).tensors
     squares, flips = hold(), hold()
     options: dict[str, Any] = {"device": device, "wrt": runs.wrt, "stage": runs.stage}
+    made = side.framework == "torch" and not lacking and operations and size is None and toward is None
     for member in range(members):
+        if made and member == 0 and runs.ahead:
+            for name in names:
+                if name in runs.ahead:
+                    (squares if base[name].dtype.kind == "f" else flips)[name] = runs.ahead.pop(name)
+            runs.ahead.clear()
+            continue
         announce(f"{side.framework}, disturbed")
         try:
             if operations and not lacking:
@@ -223,16 +243,11 @@ def response(
             raise SideError(
                 f"the {side.framework} side {_raised(error, 'while its sensitivity was measured')}"
             ) from error
-        for name in names:
-            other = trace.tensors.pop(name, None)  # let go once it is read: these arrays are as many as the base's
-            if other is None or other.shape != base[name].shape:
-                continue  # a shape that depends on values: the exact comparison will say so
+        for name, change in changes(trace, base, names, h, toward):
             if base[name].dtype.kind == "f":
-                change = _squared(other, base[name], h)
                 squares[name] = np.add(change, squares[name], out=change) if name in squares else change
             else:
-                changed = (other != base[name]) & (toward is None or other == toward[name])
-                flips[name] = flips[name] | changed if name in flips else changed
+                flips[name] = flips[name] | change if name in flips else change
         del trace  # before the next run, whose arrays are as many
     for name in names:
         found, dtype = (squares, np.float64) if base[name].dtype.kind == "f" else (flips, bool)
@@ -242,18 +257,6 @@ def response(
             total = squares[name]
             squares[name] = np.sqrt(np.divide(total, members, out=total), out=total)
     return squares, flips
-
-
-def _squared(other: np.ndarray, base: np.ndarray, h: float) -> np.ndarray:
-    with np.errstate(invalid="ignore", over="ignore"):
-        change = other - base
-        change /= h
-        finite = np.isfinite(change)
-        if not finite.all():
-            # Infinity against infinity is no change, nor NaN against NaN; a number that one rounding turns into either
-            # has no bound.
-            change = np.where(finite, change, np.where(np.isfinite(base), np.inf, 0.0))
-        return np.square(change, out=np.asarray(change))
 
 
 def _raised(error: BaseException, when: str) -> str:

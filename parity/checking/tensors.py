@@ -61,7 +61,6 @@ def _judged(
 ) -> list[Finding]:
     """One Finding a tensor, from an ensemble of so many members."""
     readings = _readings(torch, jax, runs, names, device, members)
-    announce("comparing")
     uneven = [n for n, reading in readings.items() if asymmetric(reading)]
     if uneven and not runs.lacking:
         conditioning, _ = response(torch, runs, uneven, device=device, operations=False)
@@ -109,6 +108,7 @@ def _readings(torch: Any, jax: Any, runs: Runs, names: list[str], device: str, m
     if float_format(runs.dtype).unit_roundoff > RESPONSE_STEP and not runs.lacking:
         size = float_format(runs.dtype).unit_roundoff
         coarse, flips = response(probed, runs, names, device=device, size=size, members=members)
+    announce("comparing")
     if members < ENSEMBLE:
         responses, coarse = ({n: pooled(a) for n, a in own.items()} for own in (responses, coarse))
     readings = {}

@@ -14,6 +14,7 @@ from parity.checking.runs import Runs, SideError
 from parity.checking.structure import compare_structure
 from parity.checking.tensors import judge_tensors
 from parity.numerics import Finding, Verdict
+from parity.numerics.pooling import MANY
 from parity.report import CaseResult, Curve, PublishedNumber
 from parity.sides import MissingFramework
 
@@ -91,7 +92,8 @@ def examine(torch: Side, jax: Side, task: Task, *, dtypes: tuple[str, ...], devi
     remarks: dict[str, None] = {}
     try:
         for dtype in _working(dtypes):
-            runs = Runs.of(torch, jax, task, dtype=dtype, device=device)
+            many = None if task.stage == "curve" else MANY
+            runs = Runs.of(torch, jax, task, dtype=dtype, device=device, many=many)
             structure, names = compare_structure(runs)
             findings += structure
             if task.stage == "curve":

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
@@ -140,15 +141,24 @@ class WeightMap:
         found |= {alias: found[name] for alias, name in self.aliases.items()}
         return found | {name: like[name] for name in self.torch_alone if like is not None and name in like}
 
-    def to_torch_arrays(self, arrays: Mapping[str, np.ndarray], *, views: bool = False) -> dict[str, np.ndarray]:
-        """The same from and as NumPy arrays by name, without aliases: gradients go back by it too.
+    def to_torch_arrays(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The same from and as NumPy arrays by name, without aliases: gradients go back by it too."""
+        return self.to_torch_arrays_of(dict(arrays), views=False)
+
+    def to_torch_arrays_of(self, arrays: dict[str, np.ndarray], *, views: bool = True) -> dict[str, np.ndarray]:
+        """The same of arrays that nobody needs any more: each is taken out once it is read.
 
         With `views`, those that lie alike on both sides are over the memory of those given; others are read more than
         once from then on, and copied.
         """
         found: dict[str, np.ndarray] = {}
+        left = Counter(leaf_name(rule.jax) for rule in self.rules)
+        added = {leaf_name(rule.plus) for rule in self.rules if rule.plus}
         for rule in self.rules:
             source, _ = part_of(rule.jax, arrays, "jax")
+            left[leaf_name(rule.jax)] -= 1
+            if not left[leaf_name(rule.jax)]:
+                del arrays[leaf_name(rule.jax)]
             name = leaf_name(rule.torch)
             alone = views and name == rule.torch and not rule.plus
             whole = rule.layout.seen_by_torch(source, self.torch_shapes[name]) if alone else None
@@ -158,7 +168,8 @@ class WeightMap:
             for place in filter(None, (rule.torch, rule.plus)):
                 name = leaf_name(place)
                 if name not in found:
-                    found[name] = np.zeros(self.torch_shapes[name], source.dtype)
+                    # The rules write to every element, but for what is added.
+                    found[name] = (np.zeros if name in added else np.empty)(self.torch_shapes[name], source.dtype)
             rule.layout.to_torch(source, part_of(rule.torch, found, "torch")[0])
         return found
 

@@ -32,11 +32,14 @@ class Correspondence(Protocol):
         """JAX's leaves, by path, of values by torch name."""
         ...
 
-    def to_torch(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
-        """Values by torch name of JAX's leaves; only of names all of whose leaves are there."""
+    def to_torch(self, leaves: Arrays) -> Arrays:
+        """Values by torch name of JAX's leaves; only of names all of whose leaves are there.
+
+        The leaves may be taken out of what is given as they are carried over, so that no more than one is held twice.
+        """
         ...
 
-    def gradients(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
+    def gradients(self, leaves: Arrays) -> Arrays:
         """The same of gradients: of two torch tensors whose sum is one leaf, both have the leaf's."""
         ...
 
@@ -73,7 +76,7 @@ class ByName:
         given = dict(named) | {alias: named[n] for alias, n in self.aliases.items() if n in named}
         return {n: a for n, a in given.items() if n in self.sources}
 
-    def to_torch(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
+    def to_torch(self, leaves: Arrays) -> Arrays:
         return {n: a for n, a in leaves.items() if n in self.sources}
 
     gradients = to_torch
@@ -137,12 +140,13 @@ class ByMap:
         given = self.torch | dict(named) | {a: named[n] for a, n in self.aliases.items() if n in named}
         return {p: np.asarray(a) for p, a in self._flat(self._carried(given)).items()}
 
-    def to_torch(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
-        whole = self._flat(self._tree) | dict(leaves)
+    def to_torch(self, leaves: Arrays) -> Arrays:
+        whole = self._flat(self._tree) | leaves
         wanted = {n for n, paths in self.sources.items() if paths and all(p in leaves for p in paths)}
+        leaves.clear()
         return {n: a for n, a in self._returned(whole).items() if n in wanted - self.added.keys()}
 
-    def gradients(self, leaves: Mapping[str, np.ndarray]) -> Arrays:
+    def gradients(self, leaves: Arrays) -> Arrays:
         found = self.to_torch(leaves)
         return found | {other: found[first] for other, first in self.added.items() if first in found}
 
@@ -154,9 +158,9 @@ class ByMap:
         with jax.enable_x64(True):
             return self.weights.to_jax({n: widened(a) if is_float(a) else a for n, a in named.items()})
 
-    def _returned(self, leaves: Mapping[str, Any]) -> Arrays:
+    def _returned(self, leaves: dict[str, Any]) -> Arrays:
         if self._ruled:  # a WeightMap needs no torch for it, which a recording of the JAX side has not
-            whole = self.weights.to_torch_arrays({p: np.asarray(a) for p, a in leaves.items()}, views=True)
+            whole = self.weights.to_torch_arrays_of(leaves)
             return whole | {alias: whole[n] for alias, n in self.weights.aliases.items() if n in whole}
         from parity.sides.jax_tree import jax
 

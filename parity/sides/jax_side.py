@@ -1,6 +1,7 @@
 """The JAX side: runs a function of JAX arrays on NumPy inputs and captures outputs and gradients as a Trace."""
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -82,6 +83,7 @@ class JaxSide:
                 same = program.matched(constants or {})
                 used = program.constants | {own: (constants or {})[other] for own, other in same.items()}
                 outputs, gradients = program(arrays, used)
+                del arrays
             except Exception as error:
                 operation = lacks_float64(error) if dtype == "float64" else None
                 if operation is None:
@@ -91,6 +93,7 @@ class JaxSide:
             if same:
                 origin["constants"] = ", ".join(f"{own} is the other side's {other}" for own, other in same.items())
             trace = _capture(outputs, gradients, program, stage, used, origin)
+            gc.collect(0)  # XLA lets go of the memory of the inputs, which is NumPy's, only where Python tidies up
             if dtype != "float64" or not lift or key in self._as_it_is or not trace.names_only:
                 return trace
             self._as_it_is.add(key)

@@ -70,26 +70,31 @@ class MappedSide:
         return found
 
     def _named(self, trace: Trace) -> Trace:
-        """The Trace with every group of JAX's leaves (gradients, state, parameters, slots) under torch's names."""
+        """The Trace with every group of JAX's leaves (gradients, state, parameters, slots) under torch's names.
+
+        What it is given is let go array by array: a model's gradients are not held twice.
+        """
         groups = {f"gradient/{PARAMETERS}.": f"gradient/{PARAMETERS}."}
         for stage in ("forward", "update", "curve"):
             groups |= {f"{stage}/{kind}.": f"{stage}/{kind}." for kind in (PARAMETERS, STATE, "gradient")}
             groups |= {f"{stage}/{OPTIMIZER}.{t}/": f"{stage}/{OPTIMIZER}.{s}/" for s, t in self.slots.items()}
         renaming: dict[str, list[str]] = {}
         tensors: dict[str, np.ndarray] = {}
-        for prefix in dict.fromkeys(_group(n, groups) for n in trace.tensors):
+        given, dtypes = dict(trace.tensors), {n: a.dtype for n, a in trace.tensors.items()}
+        trace = replace(trace, tensors={})
+        for prefix in dict.fromkeys(_group(n, groups) for n in dtypes):
             if prefix is None:
-                plain = {n: a for n, a in trace.tensors.items() if _group(n, groups) is None}
+                plain = {n: a for n, a in given.items() if _group(n, groups) is None}
                 tensors |= plain
                 renaming |= {n: [n] for n in plain}
                 continue
-            leaves = {n.removeprefix(prefix): a for n, a in trace.tensors.items() if n.startswith(prefix)}
+            leaves = {n.removeprefix(prefix): given.pop(n) for n in dtypes if n.startswith(prefix)}
             back_to_torch = self.correspondence.gradients if "gradient" in prefix else self.correspondence.to_torch
             for name, back in back_to_torch(leaves).items():
                 if STATE not in prefix and name not in self.compared:
                     continue
                 sources = [f"{prefix}{p}" for p in self.correspondence.sources[name]]
-                tensors[f"{groups[prefix]}{name}"] = np.asarray(back, trace.tensors[sources[0]].dtype)
+                tensors[f"{groups[prefix]}{name}"] = np.asarray(back, dtypes[sources[0]])
                 renaming[f"{groups[prefix]}{name}"] = sources
         silent = {f"gradient/{p}" for p in trace.unreached}
         return replace(

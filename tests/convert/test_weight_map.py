@@ -49,6 +49,16 @@ def test_both_ways_bit_for_bit(dtype):
     assert not back["b_hh"].any()
 
 
+def test_arrays_that_nobody_needs_any_more_are_taken_out_as_they_are_read():
+    arrays = {n: np.random.default_rng(1).standard_normal(s) for n, s in example().jax_shapes.items()}
+    wanted = example().to_torch_arrays(arrays)
+    assert list(arrays) == list(example().jax_shapes)
+    given = arrays | {"alone": np.ones(1)}
+    found = example().to_torch_arrays_of(given)
+    assert list(given) == ["alone"]
+    assert {n: a.tobytes() for n, a in found.items()} == {n: a.tobytes() for n, a in wanted.items()}
+
+
 def test_bfloat16_goes_by_its_bits():
     given = {n: torch.from_numpy(np.array(a)).to(torch.bfloat16) for n, a in state().items()}
     there = example().to_jax(given)

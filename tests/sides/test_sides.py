@@ -1,13 +1,17 @@
 """Both sides run the same small functions and give the same Trace; nothing of a run stays behind."""
 
+import gc
+import weakref
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
 
-from parity.sides import NoFloat64, jax_program, side
-from parity.sides.inputs import cotangent
+from parity.sides import NoFloat64, jax_program, jax_side, side
+from parity.sides.inputs import cotangent, laid_out
 from parity.sides.rounding import longest_paths
 
 pytestmark = pytest.mark.part(3)
@@ -213,3 +217,27 @@ def test_a_cotangent_that_is_handed_to_a_program_gives_what_one_that_it_holds_do
         assert bool(kept) is (held == 8)  # the large limit holds it: nothing is handed over
     assert [36] in kept  # the cotangent of the 6 x 6 output
     assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0])
+
+
+@pytest.mark.parametrize("tidied", [True, False], ids=["tidied up", "not tidied up"])
+def test_a_jax_run_lets_go_of_the_memory_of_its_inputs(tidied, monkeypatch):
+    rooms = []
+
+    def noted(leaf, dtype):
+        made = laid_out(leaf, dtype)
+        rooms.append(weakref.ref(made.base))
+        return made
+
+    monkeypatch.setattr(jax_side, "laid_out", noted)
+    if not tidied:
+        monkeypatch.setattr(jax_side, "gc", SimpleNamespace(collect=lambda _: 0))
+    summed = side("jax", lambda x: x.sum())
+    held = []
+    gc.disable()  # or it may tidy up by chance
+    try:
+        for _ in range(3):
+            summed.run({"x": np.ones(jax_side.HANDED)}, dtype="float64")
+            held.append(rooms[-1]() is not None)
+    finally:
+        gc.enable()
+    assert not all(held) if tidied else all(held)  # XLA's own threads may be late once
