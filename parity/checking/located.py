@@ -1,6 +1,8 @@
 """Where two whole models that differ part: the layers, with their causes, before what they led to."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from parity.checking.profile import profile
@@ -52,8 +54,11 @@ def with_layers(
     why = "a function has no layers" if torch.kind == "function" else unfit(jax, found, drawn=drawn, train=mode)
     if why:
         return _remarked(result, f"layers: not told apart, since {why}")
+    judge = partial(_located, torch, jax, inputs=inputs, question=question, mode=mode)
     try:
-        layers = _located(torch, jax, found.weights, inputs, question, mode)
+        layers = judge(found.weights)
+        if isinstance(question.weights, str):
+            layers = _unturned(layers, found.weights, judge)
     except Exception as error:
         return _remarked(result, f"layers: not told apart: {first_line(error)}")
     if not question.gradient:
@@ -67,6 +72,28 @@ def with_layers(
         return _remarked(result, text)
     result = replace(result, findings=(*wrong, *result.findings), layers=profile(layers))
     return _remarked(result, f"layers: each alone was fed torch's input; {agreeing} comparisons agree")
+
+
+def _unturned(
+    layers: tuple[Finding, ...], weights: Any, judge: Callable[[Any], tuple[Finding, ...]]
+) -> tuple[Finding, ...]:
+    """The findings under the map without turned axes, where layers that differ then agree.
+
+    Past a fault the search takes the order of a weight's columns that comes nearest in numbers, and what the fault
+    mixed up may come nearer in another than in the right one. Fed torch's input, the layer itself tells.
+
+    Args:
+        layers: The findings under the map that was found.
+        weights: That map.
+        judge: Gives the findings under a map.
+    """
+    wrong = {f.jax_path for f in layers if not f and f.stage == LAYER}
+    other = weights.unturned(wrong)
+    if other is None:
+        return layers
+    again = judge(other)
+    cleared = wrong - {f.jax_path for f in again if not f and f.stage == LAYER}
+    return again if cleared else layers
 
 
 def accepted(layers: tuple[Finding, ...], whole: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -113,7 +140,7 @@ def unfit(jax: JaxSide, found: Any, *, drawn: bool, train: bool | None) -> str:
 
 
 def _located(
-    torch: TorchSide, jax: JaxSide, weights: Any, inputs: tuple[Any, ...], question: Question, mode: bool | None
+    torch: TorchSide, jax: JaxSide, weights: Any, *, inputs: tuple[Any, ...], question: Question, mode: bool | None
 ) -> tuple[Finding, ...]:
     from parity.checking.divergence import locate
 

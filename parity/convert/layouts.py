@@ -111,6 +111,21 @@ class Layout:
     def __str__(self) -> str:
         return f"{_written(self.torch)} -> {_written(self.jax)}"
 
+    def unturned(self) -> "Layout":
+        """The same with the factors of a torch axis in torch's order where they are one JAX axis in another.
+
+        Examples:
+            >>> str(Layout.parse("o (c y x) -> (y x c) o").unturned())
+            'o (c y x) -> (c y x) o'
+        """
+        places = {a.name: (axis, k) for axis, atoms in enumerate(self.torch) for k, a in enumerate(atoms) if a.name}
+
+        def in_order(group: tuple[Atom, ...]) -> tuple[Atom, ...]:
+            one = all(a.name for a in group) and len({places[a.name][0] for a in group}) == 1
+            return tuple(sorted(group, key=lambda a: places[a.name])) if one else group
+
+        return Layout(self.torch, tuple(in_order(group) for group in self.jax), self.sizes)
+
     def to_jax(self, torch: np.ndarray, jax: np.ndarray) -> np.ndarray:
         """Write a torch array's elements to their places in a JAX array, which is returned; others stay as they are."""
         return self._copy(torch, jax, forwards=True)

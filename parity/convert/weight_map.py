@@ -187,6 +187,19 @@ class WeightMap:
             )
         return replace(self, rules=tuple(by_place.get(r.jax, r) for r in self.rules), proof="")
 
+    def unturned(self, layers: Iterable[str]) -> "WeightMap | None":
+        """The map in which no factors of an axis change places in the leaves of some JAX layers.
+
+        Args:
+            layers: Paths of JAX layers.
+
+        Returns:
+            The map, unproven, or None where that is what it is already.
+        """
+        beginnings = tuple(f"{path}." for path in layers)
+        turned = [r for r in self.rules if r.jax.startswith(beginnings) and r.layout.unturned() != r.layout]
+        return self.edited(*(replace(r, layout=r.layout.unturned()) for r in turned)) if turned else None
+
     def __str__(self) -> str:
         from parity.convert.map_table import as_text
 

@@ -86,6 +86,29 @@ def test_a_kink_of_a_layer_is_accepted_where_the_gradient_of_the_whole_is():
     assert accepted((fault, kink), (whole, other)) == accepted((fault, kink), ()) == (fault, kink)
 
 
+def test_a_layer_that_differs_under_a_turned_axis_is_judged_under_the_plain_one_too():
+    from parity.checking.located import _unturned
+    from parity.convert.layouts import Layout
+    from parity.convert.weight_map import Rule, WeightMap
+    from parity.numerics import Finding
+
+    def found(layout: str) -> WeightMap:
+        rule = Rule("o.weight", "out.kernel", Layout.parse(layout, h=2))
+        return WeightMap((rule,), {"o.weight": (3, 4)}, {"out.kernel": (4, 3)}, {"out.kernel": ("out", "kernel")})
+
+    turned = found("o (h d) -> (d h) o")
+    layer = Finding("layer", "o", "out", Verdict.SEMANTIC, "")
+    between = Finding("layer", "v .. o", "v .. out", Verdict.SEMANTIC, "")
+    judged: list[WeightMap] = []
+    for clears in (True, False):
+        again = (between,) if clears else (between, layer)
+        told = _unturned((between, layer), turned, lambda weights, again=again: judged.append(weights) or again)
+        assert told == ((between,) if clears else (between, layer))
+    assert [str(rule.layout) for weights in judged for rule in weights.rules] == ["o (h d) -> (h d) o"] * 2
+    for weights, wrong in ((found("o (h d) -> (h d) o"), layer), (turned, between)):  # nothing is turned there
+        assert _unturned((wrong,), weights, unexpected) == (wrong,)
+
+
 def test_a_failure_to_take_them_apart_is_a_remark_and_hides_nothing(monkeypatch):
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("no such layer")
