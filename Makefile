@@ -11,6 +11,9 @@ export JAX_COMPILATION_CACHE_DIR := $(CURDIR)/$(VENV)/xla
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES := -1
 
+# And what Python has compiled once, every later process takes from disk, whatever the shell says of it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test proof notebooks lint format clean
 .DELETE_ON_ERROR:
 
