@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from functional.spatial import TABLE
 from numpy.random import default_rng
-from spatial import TABLE
 
 import jax_impl.functional as jax_functional
 from jax_impl.functional import resizing, sampling

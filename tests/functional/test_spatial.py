@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 import torch
-from spatial import IMAGE, TABLE, TIES
+from functional.spatial import IMAGE, TABLE, TIES
 
 import jax_impl.functional as jax_functional
 import parity
