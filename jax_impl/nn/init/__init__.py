@@ -4,34 +4,22 @@ References:
     PyTorch, torch.nn.init.
 """
 
-from torch.nn.init import (
-    calculate_gain,
+from jax_impl.nn.init.drawn import normal_, orthogonal_, sparse_, trunc_normal_, uniform_
+from jax_impl.nn.init.fixed import constant_, dirac_, eye_, ones_, zeros_
+from jax_impl.nn.init.old_names import (
     constant,
-    constant_,
     dirac,
-    dirac_,
     eye,
-    eye_,
     kaiming_normal,
-    kaiming_normal_,
     kaiming_uniform,
-    kaiming_uniform_,
     normal,
-    normal_,
-    ones_,
     orthogonal,
-    orthogonal_,
     sparse,
-    sparse_,
-    trunc_normal_,
     uniform,
-    uniform_,
     xavier_normal,
-    xavier_normal_,
     xavier_uniform,
-    xavier_uniform_,
-    zeros_,
 )
+from jax_impl.nn.init.scaled import calculate_gain, kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
 
 __all__ = [
     "calculate_gain",
