@@ -62,7 +62,7 @@ def test_an_honest_twin_is_clean_and_every_layer_was_judged_forwards_and_backwar
     assert [f.stage for f in found].count("layer") == [f.stage for f in found].count("layer gradient") == 2 + 2 * 8
 
 
-@pytest.mark.part(3)
+@pytest.mark.part(1)
 @pytest.mark.parametrize(
     ("fault", "layer", "cause"),
     [
@@ -158,15 +158,15 @@ def images(fault: str, *, train: bool = False, **options: Any) -> list[Finding]:
     return wrong(locate(model, twin, images_map(model, twin), images_inputs()))
 
 
-@pytest.mark.part(3)
+@pytest.mark.part(1)
 @pytest.mark.parametrize(
     ("fault", "options", "layer", "cause"),
     [
+        ("flatten", {}, "pool", "channels last, not first"),
         ("group norm eps", {}, "gn", "GroupNorm eps 1e-06, torch has 1e-05"),
         ("groups", {}, "gn", "4 groups, torch has 2"),
         ("slope", {"act": nn.LeakyReLU(0.1)}, "act", "slope 0.2), torch has leaky_relu (slope 0.1)"),
         ("leaky", {}, "act", "leaky_relu (slope 0.01), torch has relu"),
-        ("flatten", {}, "pool", "channels last, not first"),
     ],
 )
 def test_a_fault_in_a_network_for_images_is_found(fault: str, options: dict[str, Any], layer: str, cause: str):
@@ -255,9 +255,9 @@ def live_bytes(depth: int, chunk: int, monkeypatch: pytest.MonkeyPatch, stopped:
 
 def test_what_lies_between_layers_is_judged_with_a_chunk_in_memory_however_deep_the_model(monkeypatch):
     one = 64 * 32 * 8
-    chunked = [live_bytes(depth, 2 * one, monkeypatch) for depth in (4, 8)]
-    assert [agreed for _, agreed in chunked] == [True, True]
+    size, agreed = live_bytes(8, 2 * one, monkeypatch)
+    assert agreed
     heads = 8 * between.HEAD * 8
-    assert max(size for size, _ in chunked) <= 3 * one + heads  # the chunk, and the layer before it
+    assert size <= 3 * one + heads  # the chunk, and the layer before it
     assert live_bytes(8, 1 << 30, monkeypatch)[0] >= 8 * one  # the count sees what one program of all layers holds
     assert not live_bytes(8, 2 * one, monkeypatch, stopped=5)[1]  # a gradient that is stopped is found in its chunk

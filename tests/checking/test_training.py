@@ -184,6 +184,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.part(1)
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_of_the_optimizer_is_told_at_its_first_step_with_the_part_that_differs(name):
     torch_factory, transform, part, cause = FAULTS[name]
@@ -316,6 +317,7 @@ def test_what_an_optimizer_remembers_under_another_name_is_told_by_three_steps(t
     assert agrees or report.first.stage == "curve"
 
 
+@pytest.mark.part(1)
 @pytest.mark.parametrize("name", SLOTS)
 def test_every_slot_of_an_optimizer_is_compared_and_handed_to_both(name):
     model = nn.Linear(IN, OUT)

@@ -62,7 +62,7 @@ def test_json_to_stdout_is_nothing_but_json(typed, few_cases):
 
 
 def test_several_processes_give_the_same_report_as_one(typed):
-    pairs = ("perceptron", "losses")
+    pairs = ("averaging", "gates")
     one, two = (json.loads(typed("run", *pairs, "--json", "-", "--jobs", n).stdout) for n in ("1", "2"))
     for report in (one, two):
         for result in report["results"]:

@@ -180,6 +180,7 @@ def test_a_side_that_dies_is_told_of_in_the_report_and_prints_are_no_data(folder
     assert "SIGKILL" in (folder / "r.html").read_text()
 
 
+@pytest.mark.part(1)
 @pytest.mark.parametrize(
     "command", [("check", "port:torch_gelu", "port:jax_gelu"), ("record", "port:jax_gelu", "-o", "a")]
 )

@@ -43,6 +43,7 @@ def rules(found: Onwards) -> set[str]:
     return {str(rule) for rule in found.weights.rules}
 
 
+@pytest.mark.part(2)
 @pytest.mark.parametrize(
     ("port", "edits", "linen", "stops"),
     [

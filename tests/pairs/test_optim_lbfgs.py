@@ -102,8 +102,8 @@ def test_the_steps_are_torch_s(pair, kwargs):
 @pytest.mark.parametrize(
     ("kwargs", "fault"),
     [
-        ({"lr": 0.01}, {"lr": 0.010000001}),
         ({"history_size": 3, "max_iter": 5}, {"history_size": 2, "max_iter": 5}),
+        ({"lr": 0.01}, {"lr": 0.010000001}),
         ({"line_search_fn": "strong_wolfe", "lr": 0.01, "max_iter": 4}, {"lr": 0.01, "max_iter": 4}),
     ],
 )

@@ -104,13 +104,13 @@ def test_every_schedule_compiles_with_a_traced_count(theirs):
             assert excess(TABLE[name], theirs[name][1][key], stacked) <= 1, (name, key)
 
 
-def test_without_x64_a_schedule_is_right_to_the_rounding_of_float32(theirs):
+def test_without_x64_a_schedule_is_right_to_the_rounding_of_float32(theirs, whole):
     """No factor is rounded to float32 before it is raised to a power, no angle grows: 16 roundings at any count."""
     jax = jax_backend.start()
     import jax_impl.schedules as schedules
 
     with jax.enable_x64(False):
-        for name, entry in TABLE.items():
+        for name, entry in TABLE.items() if whole else list(TABLE.items())[::3]:
             found = entry.ours(schedules, RATES[0])(jax.numpy.arange(entry.counts))
             wanted = theirs[name][0]["lr"]
             assert found.dtype == np.float32

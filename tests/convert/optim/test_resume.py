@@ -54,6 +54,7 @@ def test_two_switches_in_float32_differ_by_no_more_than_one_ulp_in_the_start(tmp
     assert distance(switched(tmp_path / "run", "float32"), unbroken) <= one_ulp_away("float32")
 
 
+@pytest.mark.part(0)
 def test_two_switches_in_float64(wide, tmp_path):
     unbroken = Torch("float64").train(0, STEPS)
     assert distance(switched(tmp_path / "run", "float64"), unbroken) <= one_ulp_away("float64")
