@@ -12,7 +12,7 @@ from parity.convert.affine import KNOWN, Affine
 from parity.convert.candidates import Candidates, told
 from parity.convert.jax_steps import Number, Operand, Step, Steps
 from parity.convert.mapping_error import Stop
-from parity.convert.parts import Pairs
+from parity.convert.parts import Pairs, joined_leaf
 from parity.convert.progress import Furthest, Mark, State, Unresolved
 from parity.convert.values import same
 
@@ -176,8 +176,10 @@ class Lockstep:
             if first is not None:
                 raise Unresolved(itertools.chain([first], choices), value.ids, "", None)
 
-    def _resolve(self, value: Affine, state: State, variable: Operand) -> None:
+    def _resolve(self, value: Affine, state: State, variable: Operand | None) -> None:
         what = "what it multiplies or is added to is in no torch layer"
+        part = joined_leaf(value, self.candidates.jax)
+        value, variable = (value, variable) if part is None else (part, None)
         choices = self.candidates.of_scaling(value, state.used)
         consumed = value, variable if isinstance(variable, int) else None
         raise Unresolved(choices, value.held_ids, what, told(value), consumed)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from parity.convert.affine import KNOWN, Affine
+from parity.convert.numbering import Numbering
 from parity.convert.torch_record import Convolution
 from parity.convert.values import column_maps, same
 
@@ -55,6 +56,34 @@ def spent(ids: np.ndarray, used: np.ndarray) -> bool:
 def untouched(ids: np.ndarray, used: np.ndarray) -> bool:
     """Whether no weight of a call is another weight's partner."""
     return not ids.size or (not used[ids.flat[0]] and not used[ids].any())
+
+
+def joined_leaf(value: Affine, numbering: Numbering) -> Affine | None:
+    """The first leaf that stands in an array as it is, beside sums: a class token before the rows of a sequence.
+
+    Nothing but which of its elements repeat where tells such a leaf, and values tell the rest, so it is looked for by
+    itself.
+
+    Args:
+        value: An array in which weights are wanted.
+        numbering: Of them.
+
+    Returns:
+        The part of the array that holds the leaf and nothing else; None where there is no such part, or no rest.
+    """
+    if value.uniform:
+        return None
+    bare = value.weighted & (value.off == 0.0)
+    if not bare.any():
+        return None
+    leaf = np.where(value.weighted, numbering.leaf(value.ids), -1)
+    for which in np.unique(leaf[bare]):
+        own = leaf == which
+        if bare[own].all() and np.ptp(value.coef[own]) == 0.0:
+            box = np.ix_(*(np.unique(places) for places in np.nonzero(own)))
+            if own[box].all():
+                return Affine(value.coef[box], value.ids[box], value.off[box])
+    return None
 
 
 def as_products(dimensions: Any, operands: list[Any]) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:

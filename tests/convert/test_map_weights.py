@@ -312,3 +312,43 @@ def test_a_gru_whose_new_gate_keeps_its_second_bias() -> None:
     lines = {rule.jax: (rule.torch, rule.plus) for rule in found.rules}
     assert lines["params.GRUCell_0.hn.bias"] == ("gru.bias_hh_l0[10:15]", "")
     assert lines["params.GRUCell_0.ir.bias"] == ("gru.bias_ih_l0[0:5]", "gru.bias_hh_l0[0:5]")
+
+
+class TorchTokens(torch.nn.Module):
+    """A patch embedding, two tokens before its rows, a place added to each: the entry of a vision transformer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = torch.nn.Conv2d(3, 8, 2, 2)
+        self.cls_token, self.dist_token = (torch.nn.Parameter(torch.randn(1, 1, 8)) for _ in range(2))
+        self.pos_embed = torch.nn.Parameter(torch.randn(1, 6, 8))
+        self.norm, self.head = torch.nn.LayerNorm(8), torch.nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = (token.expand(len(x), -1, -1) for token in (self.cls_token, self.dist_token))
+        rows = torch.cat([*tokens, self.embed(x).flatten(2).mT], 1)
+        return self.head(self.norm(rows + self.pos_embed)[:, :2].mean(1))
+
+
+class FlaxTokens(nnx.Module):
+    """The same in NHWC, with names that tell nothing."""
+
+    def __init__(self) -> None:
+        self.a, self.b = (nnx.Param(jnp.zeros((1, 1, 8))) for _ in range(2))
+        self.c = nnx.Param(jnp.zeros((1, 6, 8)))
+        self.d = nnx.Conv(3, 8, (2, 2), strides=2, rngs=rngs())
+        self.e, self.f = nnx.LayerNorm(8, epsilon=1e-5, rngs=rngs()), nnx.Linear(8, 3, rngs=rngs())
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        rows = self.d(x.transpose(0, 2, 3, 1)).reshape(len(x), -1, 8)
+        tokens = (jnp.broadcast_to(token[...], (len(x), 1, 8)) for token in (self.b, self.a))
+        return self.f(self.e(jnp.concatenate([*tokens, rows], 1) + self.c[...])[:, :2].mean(1))
+
+
+def test_tokens_before_the_rows_of_a_sequence_are_mapped() -> None:
+    torch.manual_seed(0)
+    found = parity.map_weights(TorchTokens(), FlaxTokens(), np.random.default_rng(0).standard_normal((2, 3, 4, 4)))
+    partners = {rule.jax: rule.torch for rule in found.rules}
+    assert partners["b"] == "cls_token"
+    assert (partners["a"], partners["c"], partners["d.bias"]) == ("dist_token", "pos_embed", "embed.bias")
+    assert found.proof
