@@ -125,7 +125,7 @@ def test_the_examples_of_torch_impl_run(name):
     run(importlib.import_module(name), {"array": torch.tensor, "rngs": {}})
 
 
-@pytest.mark.part(10)
+@pytest.mark.part(9)
 @pytest.mark.parametrize("name", names("jax_impl"))
 def test_the_examples_of_jax_impl_run(name):
     from parity.sides import jax_backend

@@ -125,6 +125,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.part(1)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_names_its_layer(fault: str) -> None:
     torch.manual_seed(0)

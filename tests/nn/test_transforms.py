@@ -111,7 +111,7 @@ def test_a_constant_of_float64_is_seen(monkeypatch):
     assert "float64" in traced("Linear", "bfloat16", x64=True)[0]
 
 
-@pytest.mark.part(16)
+@pytest.mark.part(8)
 @pytest.mark.parametrize("name", PRESENT)
 def test_a_module_goes_through_every_transform(name):
     with jax.enable_x64(True):
