@@ -8,7 +8,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Shaped
 
-from jax_impl.functional.pooling._windows import adaptive_windows, largest, positions, total
+from jax_impl.functional.pooling._reduction import largest, positions, total
+from jax_impl.functional.pooling._windows import adaptive_windows
 
 __all__ = [
     "adaptive_avg_pool1d",

@@ -9,7 +9,8 @@ from jax import Array, lax
 from jaxtyping import Float, Shaped
 
 from jax_impl.functional._spatial import per_axis
-from jax_impl.functional.pooling._windows import Windows, check_windows, regular_windows, total
+from jax_impl.functional.pooling._reduction import total
+from jax_impl.functional.pooling._windows import Windows, check_windows, regular_windows
 from jax_impl.functional.pooling.maximum import max_pool1d, max_pool2d, max_pool3d
 
 __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d"]

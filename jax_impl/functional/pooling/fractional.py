@@ -8,7 +8,8 @@ from jax import Array
 from jaxtyping import Float
 
 from jax_impl.functional._spatial import per_axis
-from jax_impl.functional.pooling._windows import fractional_windows, largest, positions
+from jax_impl.functional.pooling._reduction import largest, positions
+from jax_impl.functional.pooling._windows import fractional_windows
 
 __all__ = ["fractional_max_pool2d", "fractional_max_pool3d"]
 

@@ -7,7 +7,8 @@ from jax import Array
 from jaxtyping import Shaped
 
 from jax_impl.functional._spatial import per_axis
-from jax_impl.functional.pooling._windows import check_windows, largest, positions, regular_windows
+from jax_impl.functional.pooling._reduction import largest, positions
+from jax_impl.functional.pooling._windows import check_windows, regular_windows
 
 __all__ = ["max_pool1d", "max_pool2d", "max_pool3d"]
 
