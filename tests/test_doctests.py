@@ -24,9 +24,11 @@ def names(package: str) -> list[str]:
 
 
 def run(module: ModuleType, extra: dict[str, object]) -> None:
+    """The examples of a module, with what its package exports, since a reader imports that."""
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    package = vars(sys.modules[module.__package__ or module.__name__])
     said: list[str] = []
-    for test in finder.find(module, globs={**vars(module), **extra}):
+    for test in finder.find(module, globs={**package, **vars(module), **extra}):
         runner.run(test, out=said.append)
     assert runner.summarize(verbose=False).failed == 0, "".join(said)
 

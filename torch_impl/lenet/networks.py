@@ -1,8 +1,4 @@
-"""Layers and networks: a multilayer perceptron, LeNet, the shapes on the way, and the blitz's first step by hand.
-
-Images are (N, channels, height, width) at the door of both sides, and weights have torch's names and layout, through
-state_dict and apply: so one state, one image and one cotangent serve both.
-"""
+"""A multilayer perceptron and LeNet, as models and as functions of their state."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,20 +10,13 @@ from torch import Tensor, nn
 from torch.nn import Module
 from torch.nn import functional as F
 
-from torch_impl.checkpoint import State, apply, load_state_dict, state_dict
+from torch_impl.checkpoint import State, apply, load_state_dict
 
 __all__ = [
     "MLP",
     "LeNet",
     "mlp",
     "lenet",
-    "as_batch",
-    "shapes",
-    "parameter_shapes",
-    "parameter_count",
-    "backward",
-    "backward_chain",
-    "manual_update",
 ]
 
 ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
@@ -221,202 +210,6 @@ def lenet(state: State, x: Float[Tensor, "N C 32 32"]) -> Float[Tensor, "N K"]:
         PyTorch, Neural Networks (60 minute blitz), "Define the network".
     """
     return apply(LeNet.skeleton(state), state, x)
-
-
-def as_batch(image: Float[Tensor, "C H W"]) -> Float[Tensor, "1 C H W"]:
-    """One image as a batch of one: the layers take nothing else.
-
-    Args:
-        image: (C, H, W).
-
-    Returns:
-        (1, C, H, W).
-
-    Raises:
-        ValueError: where image has not three axes.
-
-    Examples:
-        >>> tuple(as_batch(array([[[0.0, 1.0]]])).shape)
-        (1, 1, 1, 2)
-
-    References:
-        PyTorch, Neural Networks (60 minute blitz), note on mini-batches: "input.unsqueeze(0)".
-    """
-    if image.ndim != 3:
-        raise ValueError(f"as_batch: image has shape {tuple(image.shape)}, wanted (C, H, W); a batch stays as it is")
-    return image.unsqueeze(0)
-
-
-def shapes(model: LeNet, x: Float[Tensor, "N C 32 32"]) -> dict[str, tuple[int, ...]]:
-    """The shape of every value on LeNet's way, in order.
-
-    Args:
-        model: a LeNet.
-        x: images (N, in_channels, 32, 32).
-
-    Returns:
-        Name -> shape, channels first.
-
-    Raises:
-        ValueError: where x is not (N, in_channels, 32, 32).
-
-    Examples:
-        >>> import math
-        >>> sizes = {"conv1": (6, 1, 5, 5), "conv2": (16, 6, 5, 5), "fc1": (120, 400), "fc2": (84, 120), "fc3": (2, 84)}
-        >>> state = {f"{layer}.weight": array([0.0] * math.prod(size)).reshape(size) for layer, size in sizes.items()}
-        >>> state |= {f"{layer}.bias": array([0.5] * size[0]) for layer, size in sizes.items()}
-        >>> found = shapes(LeNet.from_state(state), array([0.0] * 1024).reshape(1, 1, 32, 32))
-        >>> found["conv1"], found["flatten"]
-        ((1, 6, 28, 28), (1, 400))
-
-    References:
-        PyTorch, Neural Networks (60 minute blitz), "Define the network", its comments.
-    """
-    with torch.no_grad():
-        return {name: tuple(value.shape) for name, value in model.activations(x).items()}
-
-
-def parameter_shapes(model: Module) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter, in torch's names and layout.
-
-    Args:
-        model: any model that state_dict takes.
-
-    Returns:
-        Name -> shape; running statistics are not parameters and stay out.
-
-    Examples:
-        >>> model = MLP.from_state({"layers.0.weight": array([[1.0, 2.0]]), "layers.0.bias": array([3.0])})
-        >>> sorted(parameter_shapes(model).items())
-        [('layers.0.bias', (1,)), ('layers.0.weight', (1, 2))]
-
-    References:
-        PyTorch, Neural Networks (60 minute blitz), "params[0].size()".
-    """
-    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-
-
-def parameter_count(model: Module) -> int:
-    """How many numbers the parameters hold.
-
-    Args:
-        model: any model that state_dict takes.
-
-    Returns:
-        The count; LeNet has 61,706.
-
-    Examples:
-        >>> parameter_count(MLP.from_state({"layers.0.weight": array([[1.0, 2.0]]), "layers.0.bias": array([3.0])}))
-        3
-
-    References:
-        PyTorch, Neural Networks (60 minute blitz), "net.parameters()".
-    """
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-def backward(model: Module, x: Float[Tensor, "..."], cotangent: Float[Tensor, "..."]) -> tuple[State, State]:
-    """Clear the gradients, then pull a given cotangent back to every parameter.
-
-    Args:
-        model: any model that state_dict takes.
-        x: its input.
-        cotangent: shaped as its output.
-
-    Returns:
-        The gradients of sum(cotangent * model(x)) in torch's names and layout: before, which are zero, and after.
-
-    Examples:
-        >>> model = MLP.from_state({"layers.0.weight": array([[1.0, 2.0]]), "layers.0.bias": array([3.0])})
-        >>> before, after = backward(model, array([[10.0, 20.0]]), array([[2.0]]))
-        >>> before["layers.0.bias"].tolist(), after["layers.0.bias"].tolist(), after["layers.0.weight"].tolist()
-        ([0.0], [2.0], [[20.0, 40.0]])
-
-    References:
-        PyTorch, Neural Networks (60 minute blitz), "Backprop", and "out.backward(torch.randn(1, 10))".
-    """
-    # differs: torch adds to a .grad at each parameter, None once cleared; jax.vjp returns gradients and keeps none
-    model.zero_grad()
-    parameters = dict(model.named_parameters())
-    before = {name: torch.zeros_like(w) if w.grad is None else w.grad.clone() for name, w in parameters.items()}
-    model(x).backward(cotangent)
-    return before, {name: w.grad.clone() for name, w in parameters.items() if w.grad is not None}
-
-
-def backward_chain(model: Module, x: Float[Tensor, "..."], target: Float[Tensor, "..."]) -> tuple[str, ...]:
-    """The operations that a mean squared error flows back through, from the loss to the first layer.
-
-    Args:
-        model: a LeNet or an MLP with ReLU.
-        x: its input.
-        target: shaped as its output.
-
-    Returns:
-        Names from "mse" to the layer that takes x, along the data's path: weights and biases are side branches.
-
-    Examples:
-        >>> model = MLP.from_state({"layers.0.weight": array([[1.0]]), "layers.0.bias": array([0.0])})
-        >>> backward_chain(model, array([[1.0]]), array([[2.0]]))
-        ('mse', 'linear')
-
-    References:
-        PyTorch, Neural Networks (60 minute blitz), "Loss Function": loss.grad_fn.next_functions.
-    """
-    # differs: torch has recorded the way back, in grad_fn; JAX has a jaxpr of the way there, read from its end
-    names = {
-        "MseLossBackward0": "mse",
-        "AddmmBackward0": "linear",
-        "ReluBackward0": "relu",
-        "ViewBackward0": "flatten",
-        "MaxPool2DWithIndicesBackward0": "max_pool",
-        "ConvolutionBackward0": "conv",
-    }
-    found: list[str] = []
-    step = F.mse_loss(model(x), target).grad_fn
-    while step is not None:
-        found.append(names[step.name()])
-        branches = [branch for branch, _ in step.next_functions if branch is not None]
-        step = next((branch for branch in branches if branch.name() in names), None)
-    return tuple(found)
-
-
-def manual_update(
-    state: State, x: Float[Tensor, "N C 32 32"], target: Float[Tensor, "N K"], *, learning_rate: float = 0.01
-) -> tuple[State, Float[Tensor, ""]]:
-    """One step of gradient descent on the mean squared error, with no optimizer.
-
-    w = w - lr dC/dw.
-
-    Args:
-        state: LeNet's, as lenet takes it.
-        x: images (N, in_channels, 32, 32), floating.
-        target: (N, num_classes), floating.
-        learning_rate: lr, positive.
-
-    Returns:
-        The next state, and the loss before the update, a scalar.
-
-    Examples:
-        >>> import math
-        >>> sizes = {"conv1": (6, 1, 5, 5), "conv2": (16, 6, 5, 5), "fc1": (120, 400), "fc2": (84, 120), "fc3": (2, 84)}
-        >>> state = {f"{layer}.weight": array([0.0] * math.prod(size)).reshape(size) for layer, size in sizes.items()}
-        >>> state |= {f"{layer}.bias": array([0.5] * size[0]) for layer, size in sizes.items()}
-        >>> x = array([0.0] * 1024).reshape(1, 1, 32, 32)
-        >>> state, loss = manual_update(state, x, array([[1.5, 1.5]]), learning_rate=0.5)
-        >>> state["fc3.bias"].tolist(), float(loss)
-        ([1.0, 1.0], 1.0)
-
-    References:
-        PyTorch, Neural Networks (60 minute blitz), "Update the weights": f.data.sub_(f.grad.data * learning_rate).
-    """
-    model = LeNet.from_state(state)
-    loss = F.mse_loss(model(x), target)
-    model.zero_grad()
-    loss.backward()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.sub_(learning_rate * parameter.grad)  # type: ignore[operator]
-    return state_dict(model), loss.detach()
 
 
 def _mlp_sizes(state: State) -> list[int]:

@@ -1,0 +1,109 @@
+"""What a network is made of: the shapes on the way, and the shapes and the number of its parameters."""
+
+import jax
+from flax import nnx
+from flax.nnx import Module
+from jax import Array
+from jaxtyping import Float
+
+from jax_impl.checkpoint import parameter_names, state_dict
+from jax_impl.lenet.networks import LeNet
+
+__all__ = [
+    "as_batch",
+    "shapes",
+    "parameter_shapes",
+    "parameter_count",
+]
+
+
+def as_batch(image: Float[Array, "C H W"]) -> Float[Array, "1 C H W"]:
+    """One image as a batch of one: the layers take nothing else.
+
+    Args:
+        image: (C, H, W).
+
+    Returns:
+        (1, C, H, W).
+
+    Raises:
+        ValueError: where image has not three axes.
+
+    Examples:
+        >>> tuple(as_batch(array([[[0.0, 1.0]]])).shape)
+        (1, 1, 1, 2)
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), note on mini-batches: "input.unsqueeze(0)".
+    """
+    if image.ndim != 3:
+        raise ValueError(f"as_batch: image has shape {tuple(image.shape)}, wanted (C, H, W); a batch stays as it is")
+    return image[None]
+
+
+def shapes(model: LeNet, x: Float[Array, "N C 32 32"]) -> dict[str, tuple[int, ...]]:
+    """The shape of every value on LeNet's way, in order.
+
+    Args:
+        model: a LeNet.
+        x: images (N, in_channels, 32, 32).
+
+    Returns:
+        Name -> shape, channels first.
+
+    Raises:
+        ValueError: where x is not (N, in_channels, 32, 32).
+
+    Examples:
+        >>> import math
+        >>> sizes = {"conv1": (6, 1, 5, 5), "conv2": (16, 6, 5, 5), "fc1": (120, 400), "fc2": (84, 120), "fc3": (2, 84)}
+        >>> state = {f"{layer}.weight": array([0.0] * math.prod(size)).reshape(size) for layer, size in sizes.items()}
+        >>> state |= {f"{layer}.bias": array([0.5] * size[0]) for layer, size in sizes.items()}
+        >>> found = shapes(LeNet.from_state(state), array([0.0] * 1024).reshape(1, 1, 32, 32))
+        >>> found["conv1"], found["flatten"]
+        ((1, 6, 28, 28), (1, 400))
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "Define the network", its comments.
+    """
+    return {name: value.shape for name, value in model.activations(x).items()}
+
+
+def parameter_shapes(model: Module) -> dict[str, tuple[int, ...]]:
+    """The shape of every parameter, in torch's names and layout.
+
+    Args:
+        model: any model that state_dict takes.
+
+    Returns:
+        Name -> shape; running statistics are not parameters and stay out.
+
+    Examples:
+        >>> model = MLP.from_state({"layers.0.weight": array([[1.0, 2.0]]), "layers.0.bias": array([3.0])})
+        >>> sorted(parameter_shapes(model).items())
+        [('layers.0.bias', (1,)), ('layers.0.weight', (1, 2))]
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "params[0].size()".
+    """
+    state = state_dict(model)
+    return {name: state[name].shape for name in parameter_names(model)}
+
+
+def parameter_count(model: Module) -> int:
+    """How many numbers the parameters hold.
+
+    Args:
+        model: any model that state_dict takes.
+
+    Returns:
+        The count; LeNet has 61,706.
+
+    Examples:
+        >>> parameter_count(MLP.from_state({"layers.0.weight": array([[1.0, 2.0]]), "layers.0.bias": array([3.0])}))
+        3
+
+    References:
+        PyTorch, Neural Networks (60 minute blitz), "net.parameters()".
+    """
+    return sum(value.size for value in jax.tree.leaves(nnx.state(model, nnx.Param)))
