@@ -217,7 +217,7 @@ def _matched(torch: Any, jax: Any, correspondence: Correspondence, told: _Told, 
     ties = _ties(torch, jax, correspondence, told)
     for name, first in correspondence.added.items():
         told.remarks.append(
-            f"{name} and {first} of torch are one leaf of jax, {' + '.join(sources[first])}: their sum; where they are "
+            f"{name} and {first} of torch are one in jax, {listed(list(sources[first]))}: their sum; where they are "
             "trained, the two move it twice as far"
         )
     frozen = [n for n in torch.parameters if n in torch.frozen]

@@ -106,9 +106,10 @@ def map_onwards(torch_model: Any, jax_model: Any, *inputs: Any) -> Onwards:
     found, attempt = _searched(torch_model, jax_model, inputs)
     if found is not None:
         return Onwards(found)
-    further = attempt.onwards()
+    error = attempt.error()  # going on searches anew, and forgets what stopped the search
+    further = attempt.onwards(error)
     if further is None:
-        raise attempt.error()
+        raise error
     return further
 
 
@@ -151,11 +152,10 @@ class _Attempt:
         """What stopped it."""
         return _unmapped(self.search.furthest, self.pair)
 
-    def onwards(self) -> Onwards | None:
-        """The map past its stop; None where it cannot go on."""
+    def onwards(self, error: MappingError) -> Onwards | None:
+        """The map past its stop, which that error tells; None where it cannot go on."""
         from parity.convert.onwards import go_on
 
-        error = self.error()
         if self.unproven is not None:
             return Onwards(self.unproven, error)
         own = np.concatenate([self.pair.jax.values[n].ravel() for n in self.pair.jax.shapes])

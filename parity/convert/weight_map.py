@@ -145,11 +145,14 @@ class WeightMap:
         """The same from and as NumPy arrays by name, without aliases: gradients go back by it too."""
         return self.to_torch_arrays_of(dict(arrays), views=False)
 
-    def to_torch_arrays_of(self, arrays: dict[str, np.ndarray], *, views: bool = True) -> dict[str, np.ndarray]:
+    def to_torch_arrays_of(
+        self, arrays: dict[str, np.ndarray], *, views: bool = True, gradients: bool = False
+    ) -> dict[str, np.ndarray]:
         """The same of arrays that nobody needs any more: each is taken out once it is read.
 
         With `views`, those that lie alike on both sides are over the memory of those given; others are read more than
-        once from then on, and copied.
+        once from then on, and copied. Of what is a sum in JAX the first of torch's two gets all and the second zeros;
+        with `gradients` each gets all, since a sum's gradient is that of both its terms.
         """
         found: dict[str, np.ndarray] = {}
         left = Counter(leaf_name(rule.jax) for rule in self.rules)
@@ -170,7 +173,8 @@ class WeightMap:
                 if name not in found:
                     # The rules write to every element, but for what is added.
                     found[name] = (np.zeros if name in added else np.empty)(self.torch_shapes[name], source.dtype)
-            rule.layout.to_torch(source, part_of(rule.torch, found, "torch")[0])
+            for place in (rule.torch, rule.plus) if rule.plus and gradients else (rule.torch,):
+                rule.layout.to_torch(source, part_of(place, found, "torch")[0])
         return found
 
     def edited(self, *changed: Rule) -> "WeightMap":

@@ -105,25 +105,23 @@ class ByMap:
         self._tree = _filled(carried, {p: np.broadcast_to(0.0, np.shape(a)) for p, a in self._flat(carried).items()})
         del carried
         paths = list(self._flat(self._tree))
+        # A rule may add a second torch tensor to the first, or a part to a part: a recurrent layer's two biases.
+        sums = [r for r in getattr(weights, "rules", ()) if getattr(r, "plus", "")]
+        self.added: dict[str, str] = {_leaf(rule.plus): _leaf(rule.torch) for rule in sums}
         self.sources: dict[str, tuple[str, ...]] = self._by_rule(paths) if self._ruled else self._by_number(paths)
-        # A rule may add a second torch tensor to the first (a recurrent layer's two biases): the leaf is their sum.
-        self.added: dict[str, str] = {r.plus: r.torch for r in getattr(weights, "rules", ()) if getattr(r, "plus", "")}
-        self.sources |= {other: self.sources[first] for other, first in self.added.items() if first in self.sources}
+        if not self._ruled:
+            self.sources |= {other: self.sources[first] for other, first in self.added.items() if first in self.sources}
 
     def _by_rule(self, paths: list[str]) -> dict[str, tuple[str, ...]]:
         """The leaves of each tensor by the rules, which cover every element of a tensor once."""
         places = {p: i for i, p in enumerate(paths)}
         found: dict[str, set[str]] = {}
         for rule in self.weights.rules:
-            torch, jax = (place.partition("[")[0] for place in (rule.torch, rule.jax))
-            found.setdefault(torch, set())
-            if rule.plus:
-                found.setdefault(rule.plus.partition("[")[0], set())
-            if np.size(self.torch[torch]):
-                found[torch].add(jax)
-        second = {rule.plus.partition("[")[0] for rule in self.weights.rules}
+            for torch in map(_leaf, filter(None, (rule.torch, rule.plus))):
+                own = found.setdefault(torch, set())
+                if np.size(self.torch[torch]):
+                    own.add(_leaf(rule.jax))
         whole = {n: tuple(sorted(own, key=places.__getitem__)) for n, own in found.items()}
-        whole = {n: () if n in second else own for n, own in whole.items()}
         return whole | {a: whole[n] if a in self.torch else () for a, n in self.weights.aliases.items() if n in whole}
 
     def _by_number(self, paths: list[str]) -> dict[str, tuple[str, ...]]:
@@ -141,14 +139,17 @@ class ByMap:
         return {p: np.asarray(a) for p, a in self._flat(self._carried(given)).items()}
 
     def to_torch(self, leaves: Arrays) -> Arrays:
+        return self._back(leaves, gradients=False)
+
+    def gradients(self, leaves: Arrays) -> Arrays:
+        return self._back(leaves, gradients=True)
+
+    def _back(self, leaves: Arrays, *, gradients: bool) -> Arrays:
         whole = self._flat(self._tree) | leaves
         wanted = {n for n, paths in self.sources.items() if paths and all(p in leaves for p in paths)}
         leaves.clear()
-        return {n: a for n, a in self._returned(whole).items() if n in wanted - self.added.keys()}
-
-    def gradients(self, leaves: Arrays) -> Arrays:
-        found = self.to_torch(leaves)
-        return found | {other: found[first] for other, first in self.added.items() if first in found}
+        found = self._returned(whole, gradients=gradients)
+        return {n: a for n, a in found.items() if n in wanted and (gradients or n not in self.added)}
 
     def _carried(self, named: Mapping[str, np.ndarray]) -> Any:
         if self._ruled:  # over the memory of those given: what is carried is read and never written
@@ -158,21 +159,26 @@ class ByMap:
         with jax.enable_x64(True):
             return self.weights.to_jax({n: widened(a) if is_float(a) else a for n, a in named.items()})
 
-    def _returned(self, leaves: dict[str, Any]) -> Arrays:
+    def _returned(self, leaves: dict[str, Any], *, gradients: bool = False) -> Arrays:
         if self._ruled:  # a WeightMap needs no torch for it, which a recording of the JAX side has not
-            whole = self.weights.to_torch_arrays_of(leaves)
+            whole = self.weights.to_torch_arrays_of(leaves, gradients=gradients)
             return whole | {alias: whole[n] for alias, n in self.weights.aliases.items() if n in whole}
         from parity.sides.jax_tree import jax
 
         with jax.enable_x64(True):
-            back = self.weights.to_torch(_filled(self._tree, leaves))
-            return {n: np.asarray(a) for n, a in back.items()}
+            back = {n: np.asarray(a) for n, a in self.weights.to_torch(_filled(self._tree, leaves)).items()}
+        return back | {other: back[first] for other, first in self.added.items() if gradients and first in back}
 
     @staticmethod
     def _flat(tree: Any) -> dict[str, Any]:
         from parity.sides.jax_tree import flat
 
         return flat(tree)
+
+
+def _leaf(place: str) -> str:
+    """The leaf that a rule names, or a part of."""
+    return place.partition("[")[0]
 
 
 def _filled(tree: Any, leaves: Mapping[str, Any]) -> Any:

@@ -307,9 +307,14 @@ class LinenGRU(linen.Module):
         return linen.PReLU()(linen.RMSNorm(epsilon=1e-6)(x))
 
 
-def test_a_gru_whose_new_gate_keeps_its_second_bias() -> None:
+def test_a_gru_whose_new_gate_keeps_its_second_bias(whole: bool) -> None:
     x = np.random.default_rng(0).standard_normal((3, 6, 4))
-    found = parity.map_weights(TorchGRU(), initialised(LinenGRU(), x), x)
+    port = initialised(LinenGRU(), x)
+    found = parity.map_weights(TorchGRU(), port, x)
+    if whole:  # both biases' gradients are compared, that of the part that is a sum and that of the part that is none
+        report = parity.check(TorchGRU(), parity.JaxSide(port.module, port.variables), x)
+        assert report, str(report)
+        assert {"gru.bias_ih_l0", "gru.bias_hh_l0"} <= {f.torch_path for f in report.findings if f.stage == "gradient"}
     lines = {rule.jax: (rule.torch, rule.plus) for rule in found.rules}
     assert lines["params.GRUCell_0.hn.bias"] == ("gru.bias_hh_l0[10:15]", "")
     assert lines["params.GRUCell_0.ir.bias"] == ("gru.bias_ih_l0[0:5]", "gru.bias_hh_l0[0:5]")

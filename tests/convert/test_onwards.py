@@ -11,7 +11,7 @@ from flax import nnx
 from ports.planted import Edit, edited, models
 
 import parity
-from parity.convert import Onwards, map_onwards
+from parity.convert import MappingError, Onwards, map_onwards
 
 torch.set_num_threads(1)
 
@@ -99,3 +99,22 @@ def test_a_weight_that_one_side_alone_trains_is_noted_in_the_map(buffer: bool, k
     x = np.random.default_rng(0).standard_normal((5, 4))
     found = parity.map_weights(TorchScaled(buffer), Scaled(kind), x)
     assert {rule.note for rule in found.rules if rule.torch == "scale"} == {note}
+
+
+class TorchGRU(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = torch.nn.GRU(3, 4, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.gru(x)[0]
+
+
+@pytest.mark.part(0)
+def test_where_it_cannot_go_on_the_error_is_that_of_the_first_stop():
+    rngs = nnx.Rngs(0)  # NNX's cell has no bias inside the reset gate, and no weights make it torch's
+    with pytest.raises(MappingError) as caught:
+        map_onwards(TorchGRU(), nnx.RNN(nnx.GRUCell(3, 4, rngs=rngs)), np.random.default_rng(0).normal(size=(2, 5, 3)))
+    assert caught.value.stop is not None
+    assert caught.value.stop.torch_path == "gru"
+    assert caught.value.stop.jax_path == "cell.dense_h.kernel"

@@ -286,6 +286,19 @@ def test_rules_tell_the_same_places_as_numbers_carried_through_them():
     assert back.keys() == {"qkv", "w", "b0", "tied"}
 
 
+def test_of_parts_that_are_sums_each_term_has_the_gradient():
+    parts = [(f"x[{i}:{i + 1}]", name, f"y[{i}:{i + 1}]") for i, name in enumerate("ab")]
+    rules = [Rule(first, name, Layout.parse("o -> o"), plus=second) for first, name, second in parts]
+    rest = [Rule("x[2:3]", "c", Layout.parse("o -> o")), Rule("y[2:3]", "d", Layout.parse("o -> o"))]
+    leaves = {n: np.array([float(i)]) for i, n in enumerate("abcd", 1)}
+    weights = WeightMap((*rules, *rest), {"x": (3,), "y": (3,)}, dict.fromkeys("abcd", (1,)), {n: (n,) for n in "abcd"})
+    found = ByMap(weights, {"x": np.ones(3), "y": np.ones(3)}, {})
+    assert found.sources == {"x": ("a", "b", "c"), "y": ("a", "b", "d")}
+    assert found.added == {"y": "x"}
+    assert {n: a.tolist() for n, a in found.gradients(dict(leaves)).items()} == {"x": [1, 2, 3], "y": [1, 2, 4]}
+    assert {n: a.tolist() for n, a in found.to_torch(dict(leaves)).items()} == {"x": [1, 2, 3]}  # y's is not known
+
+
 def test_names_match_by_shape_too():
     found = ByName({"a": np.ones(2), "b": np.ones(3), "c": np.ones(1)}, {"a": np.zeros(2), "b": np.zeros(2)})
     assert (found.sources, found.keeps_values) == ({"a": ("a",)}, True)
