@@ -280,7 +280,7 @@ def test_rules_tell_the_same_places_as_numbers_carried_through_them():
     assert np.shares_memory(moved["a"], state["qkv"])  # carried as it lies
     assert all(np.array_equal(moved[n], a) for n, a in weights.to_jax(state).items())
     assert not any(np.shares_memory(a, state["qkv"]) for a in weights.to_jax(state).values())
-    back = found.to_torch(moved)
+    back = found.to_torch(dict(moved))
     assert np.array_equal(back["qkv"], state["qkv"])
     assert np.shares_memory(back["w"], moved["w"])
     assert back.keys() == {"qkv", "w", "b0", "tied"}
