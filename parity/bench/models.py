@@ -128,7 +128,7 @@ def measure(
 
     Args:
         depths: Numbers of layers.
-        size: Of the models; GPT-2's smallest where not given, 7 GB of memory at 24 layers.
+        size: Of the models; as Size has it where not given, 10 GB of memory at 24 layers.
         progress: Called with what runs next, how many are done, and how many there are.
         mapping: Whether to measure `map_weights` too, which takes longer than all else.
         apart: Whether each measurement has a process of its own, as its memory needs.
