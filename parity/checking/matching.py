@@ -94,6 +94,7 @@ def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, .
     try:
         further = importlib.import_module("parity.convert").map_onwards(*given, *inputs)
         if further.error is None:
+            told.remarks += _laid_otherwise(further.weights)
             return further.weights
         why = str(further.error)
     except ModuleNotFoundError as error:
@@ -117,6 +118,17 @@ def _inferred(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, .
     message = f"{why}; give weights=None to compare both as they are, or weights=a parity.WeightMap"
     told.differ(at[0] or "weights", at[1] or "weights", message)
     return None
+
+
+def _laid_otherwise(weights: Any) -> list[str]:
+    """What is told of a proven map that no one would guess: what agrees under it differs under the plain layout."""
+    rules = [f"{rule.jax} ({rule.layout})" for rule in weights.laid_otherwise()]
+    if not rules:
+        return []
+    return [
+        f"weights: the two agree where jax is given torch's weights by the map that was found, in which an axis runs "
+        f"backwards or its parts stand in another order in {listed(rules)}; print(parity.map_weights(...)) shows it"
+    ]
 
 
 def _tied_otherwise(torch: Any, jax: Any, given: tuple[Any, Any], inputs: tuple[Any, ...]) -> Any:

@@ -204,6 +204,14 @@ class WeightMap:
         turned = [r for r in self.rules if r.jax.startswith(beginnings) and r.layout.unturned() != r.layout]
         return self.edited(*(replace(r, layout=r.layout.unturned()) for r in turned)) if turned else None
 
+    def laid_otherwise(self) -> tuple[Rule, ...]:
+        """The rules under which an axis runs backwards, or its factors stand in another order, as after a flatten."""
+        backwards = (
+            any(atom.reverse for axis in (*rule.layout.torch, *rule.layout.jax) for atom in axis) for rule in self.rules
+        )
+        pairs = zip(self.rules, backwards, strict=True)
+        return tuple(rule for rule, back in pairs if back or rule.layout.unturned() != rule.layout)
+
     def __str__(self) -> str:
         from parity.convert.map_table import as_text
 

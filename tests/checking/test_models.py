@@ -372,3 +372,27 @@ def test_heads_that_share_in_another_order_are_told_and_not_the_projection_after
     assert parity.check(model, JaxGrouped(tiled=False), x)
     report = parity.check(model, JaxGrouped(tiled=True), x)
     assert [f.torch_path for f in report.findings if not f and f.stage == "layer"] == ["v .. o"]
+
+
+@pytest.mark.part(0)
+def test_a_table_that_is_read_backwards_agrees_by_a_map_that_is_told():
+    class TorchTable(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(5, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.table(torch.arange(5)) * x
+
+    class JaxTable(nnx.Module):
+        def __init__(self, backwards: bool) -> None:
+            self.table, self.backwards = nnx.Embed(5, 3, rngs=nnx.Rngs(0)), backwards
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return self.table(jnp.arange(5)[:: -1 if self.backwards else 1]) * x
+
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    reports = [parity.check(TorchTable(), JaxTable(backwards), x) for backwards in (False, True)]
+    assert all(reports), [str(report) for report in reports]
+    told = ["runs backwards" in " ".join(report.results[0].remarks) for report in reports]
+    assert told == [False, True]

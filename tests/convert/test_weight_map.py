@@ -148,3 +148,11 @@ def test_weights_of_another_model_are_refused():
         example().to_jax({**given, "b_ih": np.ones(4)})
     with pytest.raises(MappingError, match="no rule of the map"):
         example().edited(Rule("b_ih", "other", Layout.parse("o -> o")))
+
+
+def test_what_lies_backwards_or_in_another_order_is_told_apart_from_what_lies_plainly():
+    layouts = {"a": "o i -> i o", "b": "-o i -> o i", "c": "o (h d) -> (d h) o", "d": "(h d) i -> i h d"}
+    shapes = {"a": (4, 4), "b": (4, 4), "c": (4, 4), "d": (4, 2, 2)}
+    rules = tuple(Rule(n, n, Layout.parse(text, **({"h": 2} if "h" in text else {}))) for n, text in layouts.items())
+    found = WeightMap(rules, dict.fromkeys("abcd", (4, 4)), shapes, {n: (n,) for n in "abcd"})
+    assert [rule.jax for rule in found.laid_otherwise()] == ["b", "c"]
