@@ -31,7 +31,7 @@ proof: $(STAMP)
 
 ## Run every notebook and keep what it printed and drew.
 notebooks: $(STAMP)
-	$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False notebooks/*.ipynb
+	$(BIN)/python tests/notebooks/execute.py notebooks/*.ipynb
 
 ## Lint, format check, types.
 lint: $(STAMP)

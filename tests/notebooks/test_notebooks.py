@@ -70,12 +70,15 @@ def test_it_runs(name, whole, tmp_path):
     if whole:
         for file in (path, FOLDER / "style.mplstyle"):
             shutil.copy(file, tmp_path)
-        command = [sys.executable, "-m", "jupyter", "execute", path.name]
+        command = [sys.executable, str(Path(__file__).parent / "execute.py"), path.name]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
     else:
         ran = run_plainly(code(path))
     assert ran.returncode == 0, ran.stderr
+    if whole:
+        again, kept = (cells(file, "code") for file in (tmp_path / path.name, path))
+        assert [cell["metadata"] for cell in again] == [cell["metadata"] for cell in kept]
 
 
 def test_a_number_that_a_notebook_states_falsely_stops_it():
