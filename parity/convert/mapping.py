@@ -252,8 +252,23 @@ def _unmapped(furthest: "Furthest", pair: Pair) -> MappingError:
     total = len(pair.jax.shapes)
     return MappingError(
         "the weights could not be mapped: from one layer on the two models compute something else",
-        stop=furthest.stop,
+        stop=furthest.stop and _recognised(furthest.stop, pair),
         mapped=(total - len(jax_left), total),
         torch_left=unused(pair, used),
         jax_left=jax_left,
     )
+
+
+def _recognised(stop: Stop, pair: Pair) -> Stop:
+    """The stop with its reason where it is that of a layer for which no weights make the two equal."""
+    import torch
+
+    layer = dict(pair.torch.module.named_modules()).get(stop.torch_path)
+    bare = stop.jax_path.endswith("dense_h.kernel") and stop.jax_path[: -len("kernel")] + "bias" not in pair.jax.shapes
+    if not (isinstance(layer, torch.nn.GRU | torch.nn.GRUCell) and layer.bias and bare):
+        return stop
+    why = (
+        "nnx.GRUCell has no bias inside its reset gate, where torch has one for the new gate, so that no weights make "
+        "the two equal (flax#5594); linen.GRUCell and jax_impl.nn.GRU have it"
+    )
+    return replace(stop, what=f"{why}: {stop.what}")

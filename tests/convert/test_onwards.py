@@ -118,3 +118,4 @@ def test_where_it_cannot_go_on_the_error_is_that_of_the_first_stop():
     assert caught.value.stop is not None
     assert caught.value.stop.torch_path == "gru"
     assert caught.value.stop.jax_path == "cell.dense_h.kernel"
+    assert "nnx.GRUCell has no bias inside its reset gate" in str(caught.value)
