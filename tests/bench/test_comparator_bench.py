@@ -17,6 +17,7 @@ pytestmark = pytest.mark.part(2)
 OTHERS = [(library, dtype) for dtype in bench.DTYPES for library in bench.LIBRARIES if library != "numpy"]
 
 
+@pytest.mark.part(1)
 @pytest.mark.parametrize("dtype", bench.DTYPES)
 def test_the_data_are_equal_up_to_rounding(dtype):
     left, right = bench.close_pair(dtype, bench.BLOCK + 1000)

@@ -225,6 +225,7 @@ def test_an_encoding_without_a_letter_gets_an_escape(tmp_path):
     assert 'ETA = "\\u03b7"' in text
 
 
+@pytest.mark.part(6)
 @pytest.mark.parametrize("concept", show.concepts())
 def test_every_built_in_pair_is_shown_whole(concept):
     text = re.sub(r"\s+", "", show.render(concept, width=100))
