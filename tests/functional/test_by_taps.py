@@ -69,17 +69,20 @@ def test_going_back_keeps_the_image_once_and_not_for_each_tap():
 
 
 @pytest.mark.parametrize(
-    ("shape", "kernel", "groups"),
+    ("shape", "kernel", "groups", "dtype"),
     [
-        ((5, 8, 9), (7, 8, 3), 1),
-        ((5, 16, 17), (7, 16, 11), 1),
-        ((1, 16, 9), (7, 16, 3), 1),
-        ((5, 32, 9), (8, 16, 3), 2),
+        ((5, 8, 9), (7, 8, 3), 1, "float32"),
+        ((5, 16, 17), (7, 16, 11), 1, "float32"),
+        ((1, 16, 9), (7, 16, 3), 1, "float32"),
+        ((5, 32, 9), (8, 16, 3), 2, "float32"),
+        ((5, 16, 9), (7, 16, 3), 1, "bfloat16"),
+        ((64, 16, 1026), (7, 16, 3), 1, "float32"),
     ],
-    ids=["few channels", "many taps", "few places", "groups"],
+    ids=["few channels", "many taps", "few places", "groups", "narrow", "large"],
 )
-def test_elsewhere_the_kernel_s_gradient_is_a_convolution(shape, kernel, groups):
-    program = jax.make_jaxpr(jax.grad(lambda w: F.conv1d(whole(*shape), w, groups=groups).sum()))(whole(*kernel))
+def test_elsewhere_the_kernel_s_gradient_is_a_convolution(shape, kernel, groups, dtype):
+    x, w = (jax.ShapeDtypeStruct(s, dtype) for s in (shape, kernel))
+    program = jax.make_jaxpr(jax.grad(lambda w, x: F.conv1d(x, w, groups=groups).sum()))(w, x)
     assert "dot_general" not in str(program)
 
 
