@@ -15,7 +15,7 @@ __all__ = ["convolve"]
 
 # XLA's CPU backend takes a kernel's gradient as a convolution whose channels are the images of the batch: few, and so
 # slowly. Measured over 28 shapes in float32 and 8 in float64 on one core, a product a tap takes 0.3 to 0.9 of that; but
-# up to twice as long where channels are few (short rows) or what a tap sees leaves the cache, and 16 times as long where
+# up to twice as long where channels are few (short rows) or what a tap sees leaves the cache, and 16 times where
 # taps are many and places few (small products). Narrower dtypes stay with the convolution, which adds up in float32.
 CHANNELS, TAPS, PLACES, BYTES = 16, 9, 32, 2**22
 
