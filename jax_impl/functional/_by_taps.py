@@ -11,6 +11,8 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Float
 
+from jax_impl.functional._spatial import window_count
+
 __all__ = ["convolve"]
 
 # XLA's CPU backend takes a kernel's gradient as a convolution whose channels are the images of the batch: few, and so
@@ -47,9 +49,8 @@ def convolve(
         >>> convolve(array([[[1.0, 2.0, 4.0]]]), array([[[1.0, -1.0]]]), (1,), ((0, 0),), (1,), 1).tolist()
         [[[-1.0, -2.0]]]
     """
-    plain = partial(_plain, strides=strides, pads=pads, dilations=dilations, groups=groups)
-    y = jax.eval_shape(plain, input, weight)
-    places = len(input) * prod(y.shape[2:])
+    sizes = zip(input.shape[2:], weight.shape[2:], strides, pads, dilations, strict=True)
+    places = len(input) * prod(window_count(n + sum(pad), k, s, 0, d) for n, k, s, pad, d in sizes)
     if (
         groups == 1
         and weight.shape[1] >= CHANNELS
@@ -59,7 +60,7 @@ def convolve(
         and input.dtype.itemsize >= 4
     ):
         return _differentiated_by_taps(input, weight, strides, pads, dilations)
-    return plain(input, weight)
+    return _plain(input, weight, strides, pads, dilations, groups)
 
 
 def _plain(input: Array, weight: Array, strides: Sizes, pads: Pads, dilations: Sizes, groups: int = 1) -> Array:

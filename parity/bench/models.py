@@ -4,9 +4,9 @@ Four bare runs are what a user makes to have both sides' outputs and gradients a
 and float32, forwards and backwards, JAX's tracing and compiling included. The rule needs a fifth run, of torch at
 float64 with every rounding disturbed, which measures the rounding bound; so a fifth bare run is measured too: torch's
 float64 run once more, plain, with nothing in it of what disturbing costs. The check is told in units of the four and of
-the five. What else it does is its own cost: the noise, the float32 forward run that lists the outputs, carrying weights
-over and comparing. Each measurement has a process of its own, so that the largest memory is its own too; it is told in
-processor seconds, which another program on the machine does not lengthen, and in seconds on the clock.
+the five. What else it does is its own cost: the noise, carrying weights over and comparing. Each measurement has a
+process of its own, so that the largest memory is its own too; it is told in processor seconds, which another program on
+the machine does not lengthen, and in seconds on the clock.
 """
 
 import json

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.sides.carrying import NOWHERE, Carried
+from parity.sides.correspondence import leaf_name
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,16 @@ def matched(weights: Any, owner: Callable[[str], str], called: Iterable[str], li
         The Matching.
     """
     seen = set(called)
-    every = {_leaf(rule.jax): owner(_leaf(rule.jax)) for rule in weights.rules}
+    every = {leaf_name(rule.jax): owner(leaf_name(rule.jax)) for rule in weights.rules}
     groups: list[tuple[set[str], set[str], list[Any]]] = []
     between: list[str] = []
     for rule in weights.rules:
         places = [p for p in (rule.torch, rule.plus) if p]
-        modules = {_called(_leaf(p).rpartition(".")[0], seen) for p in places}
+        modules = {_called(leaf_name(p).rpartition(".")[0], seen) for p in places}
         if None in modules:
-            between += [_leaf(p) for p in places]
+            between += [leaf_name(p) for p in places]
             continue
-        torch, jax, rules = {m for m in modules if m is not None}, {every[_leaf(rule.jax)]}, [rule]
+        torch, jax, rules = {m for m in modules if m is not None}, {every[leaf_name(rule.jax)]}, [rule]
         for group in [g for g in groups if g[0] & torch or g[1] & jax]:
             groups.remove(group)
             torch, jax, rules = torch | group[0], jax | group[1], group[2] + rules
@@ -93,7 +94,7 @@ def matched(weights: Any, owner: Callable[[str], str], called: Iterable[str], li
     for torch, jax, rules in groups:
         found = _parts(weights, torch, jax, rules, every, lifted)
         if found is None:
-            between += sorted({_leaf(r.torch) for r in rules})
+            between += sorted({leaf_name(r.torch) for r in rules})
         else:
             parts += found
     return Matching(tuple(parts), tuple(dict.fromkeys(between)))
@@ -113,7 +114,7 @@ def _parts(
     if not all(_one_matrix(weights, module, rules) for module in modules):
         return None
     parts = []
-    for module in dict.fromkeys(every[_leaf(r.jax)] for r in rules):
+    for module in dict.fromkeys(every[leaf_name(r.jax)] for r in rules):
         carried, names = _carried(weights, rules, modules, module, every)
         rows = _rows(carried, modules)
         if rows is None:
@@ -124,7 +125,7 @@ def _parts(
 
 def _one_matrix(weights: Any, module: str, rules: list[Any]) -> bool:
     """Whether a torch module's output are the rows of one weight; those of attention, of several, are within it."""
-    names = {_leaf(r.torch) for r in rules}
+    names = {leaf_name(r.torch) for r in rules}
     return sum(n.startswith(f"{module}.") and len(weights.torch_shapes[n]) == 2 for n in names) <= 1
 
 
@@ -132,14 +133,14 @@ def _directions(
     weights: Any, modules: tuple[str, ...], rules: list[Any], every: Mapping[str, str], lifted: Mapping[str, str]
 ) -> list[Part] | None:
     """A recurrent layer of torch's that runs both ways, and is two in JAX: each gives one half of the features."""
-    names = {_leaf(r.torch) for r in rules}
+    names = {leaf_name(r.torch) for r in rules}
     hidden = [weights.torch_shapes[n][1] for n in names if n.endswith(".weight_hh_l0")]
     if len(modules) != 1 or len(hidden) != 1 or any("_l1" in n for n in names):
         return None
     parts = []
     for back in (False, True):
-        own = [r for r in rules if _leaf(r.torch).endswith("_reverse") == back]
-        whole = _around({every[_leaf(r.jax)] for r in own}, every, lifted) if own else None
+        own = [r for r in rules if leaf_name(r.torch).endswith("_reverse") == back]
+        whole = _around({every[leaf_name(r.jax)] for r in own}, every, lifted) if own else None
         if whole is None:
             return None
         carried, leaves = _carried(weights, own, modules, whole, every)
@@ -148,7 +149,7 @@ def _directions(
 
 
 def _ordered(torch: set[str], rules: list[Any]) -> tuple[str, ...]:
-    found = [next(m for m in torch if _leaf(r.torch).startswith(f"{m}.")) for r in rules]
+    found = [next(m for m in torch if leaf_name(r.torch).startswith(f"{m}.")) for r in rules]
     return tuple(dict.fromkeys(found))
 
 
@@ -169,8 +170,8 @@ def _carried(
     weights: Any, rules: list[Any], modules: tuple[str, ...], module: str, every: Mapping[str, str]
 ) -> tuple[tuple[Carried, ...], dict[str, str]]:
     """Where each leaf of a JAX module comes from, and its name in the model: the map carries elements' numbers."""
-    names = list(dict.fromkeys(_leaf(p) for r in rules for p in (r.torch, r.plus) if p))
-    leaves = list(dict.fromkeys(_leaf(r.jax) for r in rules))
+    names = list(dict.fromkeys(leaf_name(p) for r in rules for p in (r.torch, r.plus) if p))
+    leaves = list(dict.fromkeys(leaf_name(r.jax) for r in rules))
     shapes = {n: tuple(weights.torch_shapes[n]) for n in names}
     small = dataclasses.replace(
         weights,
@@ -182,7 +183,7 @@ def _carried(
         torch_alone={},
         jax_alone={},
     )
-    added = {_leaf(r.plus) for r in rules if r.plus}
+    added = {leaf_name(r.plus) for r in rules if r.plus}
     count, numbered = 0, {}
     for name, shape in shapes.items():
         size = math.prod(shape)
@@ -231,10 +232,6 @@ def _called(path: str, called: set[str]) -> str | None:
     while path and path not in called:
         path = path.rpartition(".")[0]
     return path or None
-
-
-def _leaf(place: str) -> str:
-    return place.partition("[")[0]
 
 
 def _inside(leaf: str, module: str, owner: str) -> str:

@@ -93,7 +93,8 @@ def _unturned(
         return layers
     again = judge(other)
     cleared = wrong - {f.jax_path for f in again if not f and f.stage == LAYER}
-    return again if cleared else layers
+    plain = weights.unturned(cleared)  # of a layer that differs either way, the order that was found is kept
+    return layers if plain is None else again if plain == other else judge(plain)
 
 
 def accepted(layers: tuple[Finding, ...], whole: tuple[Finding, ...]) -> tuple[Finding, ...]:

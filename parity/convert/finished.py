@@ -14,6 +14,7 @@ from parity.convert.layouts import Layout
 from parity.convert.mapping_error import MappingError
 from parity.convert.pattern import Irregular
 from parity.convert.weight_map import Rule, WeightMap
+from parity.sides.correspondence import leaf_name
 
 if TYPE_CHECKING:
     from parity.convert.pair import Pair
@@ -110,7 +111,7 @@ def _eliminated(pair: "Pair", name: str, rules: list[Rule], used: np.ndarray) ->
         sibling, _, index = rule.jax.partition("[")
         if _module(pair, sibling) == _module(pair, name):
             single = ",".join(itertools.takewhile(str.isdigit, index.rstrip("]").split(",")))
-            modules.setdefault(single, set()).add(rule.torch.partition("[")[0].rpartition(".")[0])
+            modules.setdefault(single, set()).add(leaf_name(rule.torch).rpartition(".")[0])
     layers = sorted(index for index in modules if index)
     return (_by_layer(pair, name, layers, modules, used) if layers else []) or _by_layer(
         pair, name, [""], modules, used
@@ -148,9 +149,9 @@ def _module(pair: "Pair", name: str) -> str:
 
 def _one_sided(pair: "Pair", rule: Rule) -> Rule:
     """A rule between what one side trains and the other does not, with a note of it."""
-    name = rule.torch.partition("[")[0]
+    name = leaf_name(rule.torch)
     torch = name in pair.torch.parameters
-    if torch == (rule.jax.partition("[")[0] in pair.jax.trained) or rule.note:
+    if torch == (leaf_name(rule.jax) in pair.jax.trained) or rule.note:
         return rule
     told = "torch trains it, JAX keeps it as state" if torch else "torch keeps it as a buffer, JAX trains it"
     return replace(rule, note=told)

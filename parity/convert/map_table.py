@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from parity.convert.places import leaf_name
 from parity.markup import listing
+from parity.sides.correspondence import leaf_name
 
 if TYPE_CHECKING:
     from parity.convert.weight_map import Rule, WeightMap

@@ -10,10 +10,6 @@ from parity.convert.mapping_error import MappingError
 PLACE = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<index>[-\d:, ]*)\])?")
 
 
-def leaf_name(place: str) -> str:
-    return place.partition("[")[0]
-
-
 def part_of(place: str, arrays: Mapping[str, np.ndarray], side: str) -> tuple[np.ndarray, str]:
     """A view of the part of a leaf that a rule names."""
     found = PLACE.fullmatch(place)

@@ -11,6 +11,7 @@ from parity.convert.lockstep import aligned
 from parity.convert.weight_map import WeightMap
 from parity.numerics import Finding, Reading, judge
 from parity.numerics.pooling import MANY, pooled
+from parity.sides.correspondence import leaf_name
 from parity.sides.jax_side import JaxSide
 from parity.sides.torch_side import TorchSide
 
@@ -62,10 +63,10 @@ def prove(mapped: WeightMap, torch: Any, jax: Any, inputs: tuple[Any, ...]) -> P
     weights = torch.random(SEED)
     for rule in mapped.rules:
         if rule.plus:
-            weights[rule.plus.partition("[")[0]] *= 0.5  # not zero: the sum is part of what is proven
+            weights[leaf_name(rule.plus)] *= 0.5  # not zero: the sum is part of what is proven
     theirs = _jax_arrays(mapped, jax, weights)
     trained = {name for name in torch.trained if name in mapped.torch_shapes}
-    partners = {r.jax.partition("[")[0] for r in mapped.rules if r.torch.partition("[")[0] in trained}
+    partners = {leaf_name(r.jax) for r in mapped.rules if leaf_name(r.torch) in trained}
     left = {"weights": _only(weights, trained), "buffers": _only(weights, weights.keys() - trained), "inputs": inputs}
     right = {"weights": _only(theirs, partners), "buffers": _only(theirs, theirs.keys() - partners), "inputs": inputs}
     torch_side = TorchSide(lambda weights, buffers, inputs: torch.function({**weights, **buffers}, inputs))
@@ -104,7 +105,7 @@ def _compared(
     gradients = {n: other.get(f"gradient/weights.{n}", np.zeros(shape)) for n, shape in mapped.jax_shapes.items()}
     back = mapped.to_torch_arrays(gradients)
     covered = mapped.to_torch_arrays({n: np.ones(shape, bool) for n, shape in mapped.jax_shapes.items()})
-    partner = {r.torch.partition("[")[0]: r.jax for r in mapped.rules}
+    partner = {leaf_name(r.torch): r.jax for r in mapped.rules}
     for name in sorted(trained):
         where = ... if covered[name].all() else covered[name]
         if covered[name].any():
@@ -134,7 +135,7 @@ def round_trip(mapped: WeightMap, weights: dict[str, np.ndarray]) -> tuple[str, 
     there = mapped.to_jax(arrays)
     back = {name: tensor.numpy() for name, tensor in mapped.to_torch(there).items()}
     again = mapped.to_jax({name: back[name] for name in mapped.torch_shapes})
-    summed = {place.partition("[")[0] for r in mapped.rules if r.plus for place in (r.torch, r.plus)}
+    summed = {leaf_name(place) for r in mapped.rules if r.plus for place in (r.torch, r.plus)}
     broken = [n for n in mapped.torch_shapes if n not in summed and back[n].tobytes() != arrays[n].tobytes()]
     first, second = jax_arrays(there), jax_arrays(again)
     return (*broken, *(n for n in first if first[n].tobytes() != second[n].tobytes()))

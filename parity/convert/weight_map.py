@@ -13,8 +13,9 @@ import numpy as np
 from parity.convert import leaves
 from parity.convert.layouts import Layout, LayoutError
 from parity.convert.mapping_error import MappingError, left_over
-from parity.convert.places import leaf_name, part_of
+from parity.convert.places import part_of
 from parity.files import write_atomically
+from parity.sides.correspondence import leaf_name
 
 FORMAT = "parity weight map 1"
 LARGEST = 2**34  # elements; a file that claims more weights than any host holds is not believed

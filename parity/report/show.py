@@ -20,6 +20,12 @@ SIDE_BY_SIDE = 150
 FULL = 112
 """Columns that a docstring has at least where its sentences are broken: 120, less the indentation of a method's."""
 
+CODE_OR_COLUMNS = re.compile(r"\s*(>>>|\.\.\.)|.*\S {3,}\S")
+"""A line that does not go on in the next: an example, or a formula in columns."""
+
+ARGUMENT = re.compile(r"\s*[*\w]+(, [*\w]+)*: ")
+"""A line that begins anew: of one argument or several."""
+
 
 def render(concept: str, *, width: int | None = None, color: bool = False) -> str:
     """Both implementations of a pair as text.
@@ -175,11 +181,9 @@ def _sentences(doc: str) -> list[str]:
     last = ""
     for line in doc.splitlines():
         word = line.split(maxsplit=1)[0] if line.strip() else ""
-        full = len(last) + 1 + len(word) > FULL and not re.match(
-            r"\s*(>>>|\.\.\.)|.*\S {3,}\S", last
-        )  # a formula's columns
+        full = len(last) + 1 + len(word) > FULL and not CODE_OR_COLUMNS.match(last)
         further = found and _indent(line) - _indent(found[-1])
-        argument = further == 0 and _indent(line) and re.match(r"\s*[*\w]+(, [*\w]+)*: ", line)
+        argument = further == 0 and _indent(line) and ARGUMENT.match(line)
         if word not in ("", "-") and full and not argument and further in (0, 2, 4):
             found[-1] += f" {line.lstrip()}"
         else:

@@ -107,7 +107,7 @@ class ByMap:
         paths = list(self._flat(self._tree))
         # A rule may add a second torch tensor to the first, or a part to a part: a recurrent layer's two biases.
         sums = [r for r in getattr(weights, "rules", ()) if getattr(r, "plus", "")]
-        self.added: dict[str, str] = {_leaf(rule.plus): _leaf(rule.torch) for rule in sums}
+        self.added: dict[str, str] = {leaf_name(rule.plus): leaf_name(rule.torch) for rule in sums}
         self.sources: dict[str, tuple[str, ...]] = self._by_rule(paths) if self._ruled else self._by_number(paths)
         if not self._ruled:
             self.sources |= {other: self.sources[first] for other, first in self.added.items() if first in self.sources}
@@ -117,10 +117,10 @@ class ByMap:
         places = {p: i for i, p in enumerate(paths)}
         found: dict[str, set[str]] = {}
         for rule in self.weights.rules:
-            for torch in map(_leaf, filter(None, (rule.torch, rule.plus))):
+            for torch in map(leaf_name, filter(None, (rule.torch, rule.plus))):
                 own = found.setdefault(torch, set())
                 if np.size(self.torch[torch]):
-                    own.add(_leaf(rule.jax))
+                    own.add(leaf_name(rule.jax))
         whole = {n: tuple(sorted(own, key=places.__getitem__)) for n, own in found.items()}
         return whole | {a: whole[n] if a in self.torch else () for a, n in self.weights.aliases.items() if n in whole}
 
@@ -176,8 +176,8 @@ class ByMap:
         return flat(tree)
 
 
-def _leaf(place: str) -> str:
-    """The leaf that a rule names, or a part of."""
+def leaf_name(place: str) -> str:
+    """The leaf that a rule of a map names, or names a part of: "qkv.weight" of "qkv.weight[0:8]"."""
     return place.partition("[")[0]
 
 

@@ -109,6 +109,28 @@ def test_a_layer_that_differs_under_a_turned_axis_is_judged_under_the_plain_one_
         assert _unturned((wrong,), weights, unexpected) == (wrong,)
 
 
+def test_of_two_turned_layers_the_one_that_differs_either_way_keeps_the_order_that_was_found():
+    from parity.checking.located import _unturned
+    from parity.convert.layouts import Layout
+    from parity.convert.weight_map import Rule, WeightMap
+    from parity.numerics import Finding
+
+    names, turned = ("a", "b"), Layout.parse("o (h d) -> (d h) o", h=2)
+    rules = tuple(Rule(f"{n}.weight", f"{n}.kernel", turned) for n in names)
+    shapes = {f"{n}.weight": (3, 4) for n in names}, {f"{n}.kernel": (4, 3) for n in names}
+    found = WeightMap(rules, *shapes, {f"{n}.kernel": (n, "kernel") for n in names})
+    wrong = {n: Finding("layer", n, n, Verdict.SEMANTIC, "") for n in names}
+    judged: list[list[bool]] = []
+
+    def judge(weights: WeightMap) -> tuple[Finding, ...]:  # a has a fault of its own; b was only turned
+        plain = [rule.layout != turned for rule in weights.rules]
+        judged.append(plain)
+        return (wrong["a"],) if plain[1] else tuple(wrong.values())
+
+    assert _unturned(tuple(wrong.values()), found, judge) == (wrong["a"],)
+    assert judged == [[True, True], [False, True]]
+
+
 def test_a_failure_to_take_them_apart_is_a_remark_and_hides_nothing(monkeypatch):
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("no such layer")
